@@ -53,7 +53,8 @@ def explain_published(connection: Connection, asked: ReaderQuestion, edition: Ed
 def explain_upcoming(connection: Connection, asked: ReaderQuestion, composed: Composed) -> Iterator[str]:
     """Yield whether the reader will get the paper, and why it is picked for them or not: sentences as above."""
     reader, digest = asked.reader, asked.digest
-    yield from _picked_before(connection, asked)
+    before = list(_picked_before(connection, asked))
+    yield from before
     if reader.state is not SubscriberState.ACTIVE:
         yield f"{reader.address} gets no emails, because the state of the address is {reader.state}"
     elif all(one.digest != digest.base for one in reader.subscriptions):
@@ -61,6 +62,9 @@ def explain_upcoming(connection: Connection, asked: ReaderQuestion, composed: Co
     else:
         entitled = entitlement_of(connection, digest, composed.edition, reader, composed.pickable)
         place = _place(entitled, asked)
+        if before and place is None:
+            yield f"{reader.address} does not get it again"
+            return
         yield f"{reader.address} {f'gets it {place}' if place else 'does not get it'}"
         picked = [entry.paper.id for section in entitled.sections[:1] for entry in section.entries]
         if not isinstance(next(iter(entitled.sections), None), PersonalSection) or not asked.names & set(picked):

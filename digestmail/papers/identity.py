@@ -38,15 +38,19 @@ _AFTER_DOI = re.compile(
     r"(?:[.,;:!'`*_|\\\u2019\u201d]|/(?:full|full-text|abstract|pdf|epdf|html|meta)?|\.(?:pdf|full|abstract|short))$"
 )
 # bioRxiv, medRxiv (both prefixes) and arXiv number their versions, in URLs also inside the DOI. ChemRxiv did so until
-# 2025; the DOI without a version is registered, too.
+# 2025, TechRxiv until 2023; the DOI without a version is registered, too, as are those of eLife and Qeios.
 _VERSIONED_DOI = re.compile(
     r"(10\.(?:1101|64898)/[0-9.]*[0-9]|10\.48550/arxiv\.[a-z0-9./-]*?[0-9]|"
-    r"10\.26434/chemrxiv(?:-[0-9]{4}-[a-z0-9]{3,12}(?=-)|\.[0-9]{1,9}(?=\.)))[.-]?v[0-9]{1,3}(?![0-9]).*"
+    r"10\.26434/chemrxiv(?:-[0-9]{4}-[a-z0-9]{3,12}(?=-)|\.[0-9]{1,9}(?=\.))|"
+    r"10\.36227/techrxiv\.[0-9]{1,12}(?=\.))[.-]?v[0-9]{1,3}(?![0-9]).*|"
+    r"(10\.7554/elife\.[0-9]{4,6}|10\.32388/[a-z0-9]{6})\.[1-9][0-9]?(?![0-9]).*"
 )
-# ChemRxiv since 2026, Research Square and Preprints.org register nothing but versions: a paper is its first one.
+# ChemRxiv since 2026, Research Square, Preprints.org, the servers of OSF (PsyArXiv and others), TechRxiv, ESSOAr and
+# Authorea register nothing but versions, and so do F1000 and journals like it: a paper is its first version.
 _FIRST_VERSION = re.compile(
-    r"(10\.26434/chemrxiv\.[0-9]{1,9}/|10\.21203/rs\.[0-9]\.rs-[0-9]{1,12}/|10\.20944/preprints[0-9]{6}\.[0-9]{4,6}\.)"
-    r"v[0-9]{1,3}(?![0-9]).*"
+    r"((?:10\.26434/chemrxiv\.[0-9]{1,9}/|10\.21203/rs\.[0-9]\.rs-[0-9]{1,12}/|10\.20944/preprints[0-9]{6}\.[0-9]{4,6}\.|"
+    r"10\.[0-9]{5}/osf\.io/[a-z0-9]{3,12}_|10\.36227/techrxiv\.[0-9.]{3,40}/|"
+    r"10\.22541/(?:au|essoar)\.[0-9.]{3,40}/)v|10\.12688/[a-z0-9]{3,40}\.[0-9]{1,9}\.)[0-9]{1,3}(?![0-9]).*"
 )
 _ARXIV_DOI = "10.48550/arxiv."
 _BRACKETS = {")": "(", "]": "[", "}": "{"}
@@ -90,8 +94,8 @@ def find_doi(text: str) -> str | None:
         return None
     doi = _without_tail(unquote(found[0]).lower().split(maxsplit=1)[0])
     versioned = _VERSIONED_DOI.fullmatch(doi)
-    doi = versioned[1] if versioned else doi
-    doi = f"{first[1]}v1" if (first := _FIRST_VERSION.fullmatch(doi)) else doi
+    doi = versioned[1] or versioned[2] if versioned else doi
+    doi = f"{first[1]}1" if (first := _FIRST_VERSION.fullmatch(doi)) else doi
     return doi if _DOI.fullmatch(doi) and not _UNSAFE.search(doi) else None
 
 

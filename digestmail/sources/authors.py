@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 
 from digestmail.text.tex import readable
 
@@ -19,7 +19,19 @@ _LEADING_AND = r"(?:and|AND|&|\\and)(?= )|And(?= \S+ \S)"
 _AND = re.compile(rf"^(?:{_LEADING_AND})| (?:and|And|AND|&|\\and)(?= )")
 _BEGINS_WITH_AND = re.compile(rf"^(?:(?:{_LEADING_AND}) )+")
 _SUFFIX = re.compile(r"(?:jr|sr)\.?|ii|iii|iv", re.IGNORECASE)
-_NO_NAME = re.compile(r"(?:and )?(?:et al\.?|others)", re.IGNORECASE)
+_NO_NAME = re.compile(
+    r"(?:and )?(?:et al\.?|others)|ph\.? ?d\.?|d\.? ?phil\.?|[bm]\.? ?sc\.?|dr\.?|prof\.?", re.IGNORECASE
+)
+"""Nor is a degree behind the comma after a name."""
+_ADDRESS = r"""(?:mailto:)?[^\s<>()\[\]&;,:"@]{1,64}@[^\s<>()\[\]&;,:"@]{1,255}"""
+_ADDRESS_AND_NAME = re.compile(rf"{_ADDRESS}\s*+\(([^()]*+)\)")
+_ANY_ADDRESS = re.compile(rf"\s*+(?:<|&lt;|\(|\[)\s*+{_ADDRESS}\s*+(?:>|&gt;|\)|\])|{_ADDRESS}")
+# "J.-P.", "Ch. M." and "JP", but no word.
+_INITIALS = r"(?:(?:[^\W\d_a-zß-öø-ÿ]\.?|[^\W\d_a-zß-öø-ÿ][^\W\d_]\.)[ -]?){1,4}"
+_ONLY_INITIALS = re.compile(_INITIALS)
+_GIVEN = re.compile(rf"[^\W\d_][\w'\u2019.-]*(?: {_INITIALS})?|{_INITIALS}")
+_FAMILY = re.compile(r"(?:(?:[a-z]{1,3}|dell[ao]|v[ao]n) )*[^\W\d_][\w'\u2019.-]*")
+_ACRONYM = re.compile(r"[^\W\d_a-zß-öø-ÿ]{3,}")
 _MOST_READINGS = 8
 _BRACKET = re.compile(r"[()]")
 # What `readable` would not change in any of its parts.
@@ -40,6 +52,54 @@ def split_authors(text: str) -> tuple[str, ...]:
     text = _GROUP_COLON.sub(r"\1,", _ON_BEHALF.sub(r", \1, ", text))
     names = _with_suffixes(_parts(_without_brackets(text)))
     return _kept(names) if _PLAIN.fullmatch(text) else clean_names(names)
+
+
+def split_names(names: Sequence[str]) -> tuple[str, ...]:
+    """Return the authors in the fields that name them, which often is one field for all of them.
+
+    Email addresses are left out. A list that stands there twice is one list: RSS names the authors in `author` and in
+    `dc:creator`.
+    """
+    found = [name for field in names if (name := without_addresses(field).strip(' "'))]
+    half = len(found) // 2
+    if half and found[:half] == found[half:]:
+        found = found[:half]
+    if len(found) == 1:
+        parts = [part.strip() for part in found[0].split(",") if part.strip()]
+        pairs = list(zip(parts[::2], parts[1::2], strict=False))
+        if len(parts) % 2 == 0 and all(_has_initials(family, given) for family, given in pairs):
+            return clean_names(f"{initials} {family}" for family, initials in pairs)
+        return split_authors(f"{found[0]};" if _is_inverted(found[0]) else found[0])
+    return split_authors(";".join(found)) if all(map(_is_inverted, found)) else clean_names(found)
+
+
+def without_addresses(names: str) -> str:
+    """Return `names` without email addresses, which are nobody's business: RSS wants `mail@example.org (Name)`."""
+    return _ANY_ADDRESS.sub("", _ADDRESS_AND_NAME.sub(r"\1", names)) if "@" in names else names
+
+
+def _is_inverted(text: str) -> bool:
+    """Return whether a text is one name, `Family, Given`, and not two names, nor a name and what belongs to it."""
+    family, _, given = (part.strip() for part in text.partition(","))
+    if not _can_be_given(given) or "," in given or ";" in text:
+        return False
+    if _FAMILY.fullmatch(family):
+        return True
+    if _ONLY_INITIALS.fullmatch(family.rpartition(" ")[2]):
+        return False  # "Doe J., Roe R."
+    return _GIVEN.fullmatch(given) is not None and not _ACRONYM.fullmatch(given)
+
+
+def _has_initials(family: str, given: str) -> bool:
+    """Return whether the name before a comma is followed by initials, "Doe, J.-P.", and not by "MIT"."""
+    if not _can_be_given(given) or not _ONLY_INITIALS.fullmatch(given):
+        return False
+    return _FAMILY.fullmatch(family) is not None or not _ACRONYM.fullmatch(given)
+
+
+def _can_be_given(text: str) -> bool:
+    """Return whether a text may be a given name: scripts without capitals have no comma in a name."""
+    return _is_name(text) and not _SUFFIX.fullmatch(text) and text.lower() != text.upper()
 
 
 def clean_names(names: Iterable[str]) -> tuple[str, ...]:

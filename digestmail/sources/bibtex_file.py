@@ -21,6 +21,8 @@ BLOCK_START = re.compile(r"@[ \t]*[A-Za-z]\w{0,40}\s{0,20}[{(]")
 _SPLITTER_START = re.compile(r"@\w*[ \t]*(?=[{(])")
 """What the splitter takes for the start of a block. It needs time and memory for each one, also inside values."""
 _SIGN = re.compile(r"(?<!\\)[{}\"]")
+# A sign of a DOI or an address, as programs write it in TeX; some do so again whenever they write.
+_ESCAPED = re.compile(r"\{?\\+(?:([_%&#~])|textunderscore(?:\{\}| )?)\}?")
 _WORD = re.compile(r"[^\s#{}\"]+")
 _NAMING = ("eprint", "doi", "url", "journal")
 """Fields with an arXiv id or a DOI. Google Scholar writes "arXiv preprint arXiv:2604.00001" into `journal`."""
@@ -79,7 +81,7 @@ def _read(entry: Entry, strings: Mapping[str, str]) -> ReferenceEntry | None:
         title=title,
         abstract=value("abstract"),
         year=int(year[0]) if year else 0,
-        named=tuple(value(name).strip() for name in _NAMING),
+        named=tuple(_ESCAPED.sub(_sign_of, value(name)).strip() for name in _NAMING),
         tex=True,
     )
 
@@ -92,6 +94,8 @@ def _value(raw: str, strings: Mapping[str, str]) -> str:
         if raw[at] in '{"':
             end = _end_of_piece(raw, at)
             piece, at = raw[at + 1 : end], end + 1
+        elif raw[at] == "=":
+            return ""  # that of the next field: there is no comma before it
         elif word := _WORD.match(raw, at):
             piece, at = strings.get(word[0].lower(), word[0]), word.end()
         else:
@@ -100,6 +104,10 @@ def _value(raw: str, strings: Mapping[str, str]) -> str:
         pieces.append(piece)
         length += len(piece)
     return "".join(pieces)[:LONGEST_FIELD]
+
+
+def _sign_of(escaped: re.Match[str]) -> str:
+    return escaped[1] or "_"
 
 
 def _end_of_piece(raw: str, start: int) -> int:

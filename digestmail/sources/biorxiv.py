@@ -126,7 +126,7 @@ def _record(row: _Posted, name: str, *, revised: bool) -> Record:
         name=name,
         title=row.title or "",
         abstract=row.abstract or "",
-        authors=split_authors(row.authors or ""),
+        authors=split_authors(f"{row.authors or ''};"),  # "Family, G.; Family, G."
         day=row.date,
         # Revisions do not say when the paper first appeared.
         published_at=None if revised else datetime.combine(row.date, time(), UTC),

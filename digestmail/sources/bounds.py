@@ -59,11 +59,12 @@ def bounded(paper: Paper) -> Paper:
 
 
 def shortened(text: str, most: int) -> str:
-    """Return `text`, cut after the last word that fits and marked by an ellipsis, if it exceeds `most` characters."""
+    """Return `text`; if it exceeds `most` characters, cut at a space that is not too early, and with an ellipsis."""
     if len(text) <= most:
         return text
     start = text[: most - 2]
-    return f"{start.rsplit(maxsplit=1)[0] if ' ' in start else start} …"
+    words, *_ = start.rsplit(maxsplit=1) or [""]
+    return f"{words if len(words) > most // 2 else start} …"
 
 
 def check_json(document: str) -> None:

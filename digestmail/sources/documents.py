@@ -8,12 +8,14 @@ import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from time import struct_time
 from typing import Any
 from urllib.parse import urlsplit
 from xml.parsers import expat
 
 from digestmail.errors import SourceUnreadableError
 from digestmail.model.papers import Skipped
+from digestmail.sources.feed_repairs import repaired
 from digestmail.sources.parsed import YEARS, beginning, single_line
 from digestmail.sources.plaintext import (
     plain_text,
@@ -29,9 +31,11 @@ from digestmail.sources.xml_limits import within_limits
 _NOWHERE = "relative.invalid"
 _ROOT_START = re.compile(rb"<(?:rss|feed|[A-Za-z]{1,20}:RDF)[\s>]")
 _ROOT_END = re.compile(rb"</(?:rss|feed|[A-Za-z]{1,20}:RDF)\s{0,20}>")
-_MEDIA_PREFIX = re.compile(r"""xmlns:([A-Za-z_][\w.-]{0,30})\s*=\s*["']http://search\.yahoo\.com/mrss/?["']""")
 _ENTRY_START = re.compile(rb"<(?:item|entry)[\s>]")
 _ENTRY_END = re.compile(rb"</(?:item|entry)\s{0,20}>")
+# Of other dates, feedparser reads the first digits, and adds the current month or the first of it.
+_READ_IN_FULL = re.compile(r"\s*(?:[0-9]{4}-[0-9]{2}-[0-9]{2}|[0-9]{8}(?![0-9])|[0-9]{1,2}\s+[^\W\d_]|[^\W\d_])")
+_YEAR_MONTH_DAY = re.compile(r"\s*([0-9]{4})[^0-9A-Za-z:+]{1,2}([0-9]{1,2})[^0-9A-Za-z:+]{1,2}([0-9]{1,2})(?![0-9])")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -94,7 +98,7 @@ def parse_document(body: bytes, content_type: str = "", url: str = "") -> Docume
         raise SourceUnreadableError("the answer is empty")
     # feedparser gets UTF-8 without declarations, so that it sees what was looked at here.
     text, skipped = within_limits(xml_text(body, content_type))
-    document = _with_own_names(text).encode("utf-8", "ignore")
+    document = repaired(text).encode("utf-8", "ignore")
     # expat alone takes a hundredth of the time that a second run of feedparser would.
     cut = _misses_its_end(document) and not _is_well_formed(document)
     whole = _whole_entries(document) if cut else document
@@ -116,18 +120,6 @@ def parse_document(body: bytes, content_type: str = "", url: str = "") -> Docume
     )
 
 
-def _with_own_names(text: str) -> str:
-    """Give the title and description of a picture or video names of their own (https://www.rssboard.org/media-rss).
-
-    feedparser takes them for those of the entry; which of the two comes first would decide.
-    """
-    prefixes = {"media", *_MEDIA_PREFIX.findall(text, 0, 10_000)}
-    named = re.compile(
-        rf"(</?(?:{'|'.join(map(re.escape, sorted(prefixes)))}):(?:title|description))(?:\s[^<>]*+)?(?=>)"
-    )
-    return named.sub(r"\1text", text)
-
-
 def _parse(document: bytes, base: str) -> Any:
     # As a stream: bytes that happen to be the name of a file would make feedparser read that file.
     headers = {"content-type": "application/xml; charset=utf-8", "content-location": base}
@@ -137,8 +129,8 @@ def _parse(document: bytes, base: str) -> Any:
         return feedparser.parse(
             io.BytesIO(document), response_headers=headers, sanitize_html=False, resolve_relative_uris=False
         )
-    except (ValueError, LookupError) as error:
-        # feedparser stumbles over a stray <textinput>, and over odd numbers.
+    except (ValueError, LookupError, TypeError, AttributeError) as error:
+        # feedparser stumbles over a stray <textinput>, over odd numbers, and over names that it uses itself.
         raise SourceUnreadableError(f"feedparser gave up: {type(error).__name__}: {single_line(str(error))}") from error
 
 
@@ -230,10 +222,28 @@ def time_of(entry: Mapping[str, Any], *keys: str) -> datetime | None:
     """Return the first of the dates `keys` that can be read, in UTC."""
     for key in keys:
         # Asked first, for feedparser answers `updated` with `published`, and warns about it.
-        parsed = entry.get(f"{key}_parsed") if f"{key}_parsed" in entry else None
-        if parsed is not None and parsed.tm_year in YEARS:
-            return datetime.fromtimestamp(calendar.timegm(parsed), UTC)
+        if f"{key}_parsed" not in entry:
+            continue
+        text = text_of(entry, key)
+        if not text or _READ_IN_FULL.match(text):
+            parsed = entry[f"{key}_parsed"]
+            if isinstance(parsed, struct_time) and parsed.tm_year in YEARS:
+                return datetime.fromtimestamp(calendar.timegm(parsed), UTC)
+        elif (day := _day(text)) is not None:
+            return day
     return None
+
+
+def _day(text: str) -> datetime | None:
+    """Return the day that `text` begins with, as 2026/11/30 or 2026年11月30日. A year or a month alone is none."""
+    found = _YEAR_MONTH_DAY.match(text)
+    if found is None:
+        return None
+    year, month, day = map(int, found.groups())
+    try:
+        return datetime(year, month, day, tzinfo=UTC) if year in YEARS else None
+    except ValueError:
+        return None
 
 
 def terms_of(entry: Mapping[str, Any]) -> list[str]:
@@ -242,8 +252,9 @@ def terms_of(entry: Mapping[str, Any]) -> list[str]:
 
 
 def names_of(entry: Mapping[str, Any]) -> list[str]:
-    """Return an entry's authors as they stand; many feeds put all of them into one string."""
-    return [name for author in entry.get("authors") or () if isinstance(name := author.get("name"), str)]
+    """Return an entry's authors as they stand; many feeds put all of them into one string, some into `<authors>`."""
+    given = [name for author in entry.get("authors") or () if isinstance(name := author.get("name"), str)]
+    return given or list(filter(None, [text_of(entry, "authorstext")]))
 
 
 def name_entry(entry: Mapping[str, Any], position: int) -> str:

@@ -73,10 +73,11 @@ def _links(entry: Mapping[str, Any], guid: str, document: Document) -> tuple[str
     given = "" if entry.get("guidislink") and not urlsplit(guid).scheme else text_of(entry, "link")
     others = [link for link in entry.get("links") or () if isinstance(link, Mapping)]
     by_relation = {relation: _first(others, relation, document) for relation in _RELATIONS}
+    in_order = (by_relation["alternate"], web_address(document.address(given), document.url))
     link = (
         web_address(text_of(entry, "feedburner_origlink"), document.url)
-        or web_address(document.address(given), document.url)
-        or by_relation["alternate"]
+        # Of several alternates in Atom, feedparser takes the last: that of the sound, in feeds without relations.
+        or next(filter(None, in_order if document.dialect.startswith("atom") else reversed(in_order)), None)
         or web_address(guid)
         or by_relation["related"]
         or by_relation["via"]

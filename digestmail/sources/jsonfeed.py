@@ -45,6 +45,7 @@ class _Item(BaseModel):
     content_text: _Text = None
     content_html: _Text = None
     date_published: Annotated[UtcTime | None, WrapValidator(or_nothing)] = None
+    date_modified: Annotated[UtcTime | None, WrapValidator(or_nothing)] = None
     authors: Annotated[list[_Author] | None, WrapValidator(or_nothing)] = None
     author: Annotated[_Author | None, WrapValidator(or_nothing)] = None
     tags: Annotated[list[str] | None, WrapValidator(or_nothing)] = None
@@ -97,5 +98,5 @@ def _mention(value: Any, position: int, url: str) -> FeedEntry | Skipped:
         guid=item.id or "",
         authors=[author.name for author in authors if author.name],
         terms=item.tags or [],
-        published_at=item.date_published,
+        published_at=item.date_published or item.date_modified,
     )

@@ -6,19 +6,16 @@ import re
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from datetime import datetime
-from email.utils import parseaddr
 
 from digestmail.model.papers import Origin, Paper, PaperId, Sighting, Skipped
 from digestmail.papers.identity import find_arxiv_id, find_doi, guid_id, identify
 from digestmail.sources.arxiv import ANNOUNCEMENT, arxiv_categories
-from digestmail.sources.authors import clean_names, split_authors
+from digestmail.sources.authors import split_names
 from digestmail.sources.bounds import shortened
 from digestmail.sources.parsed import storable
 from digestmail.text.tex import readable
 from digestmail.text.truncate import at_sentence
 
-# "Kukla, D., de la Cruz, J.-P.": how bioRxiv writes authors.
-_INITIALS = re.compile(r"(?:[^\W\d_]\.?[ -]?){1,4}")
 _SEARCHED = 100_000
 # A teaser ends so; the text itself often follows under `content`.
 _CUT = re.compile(
@@ -179,26 +176,3 @@ def _only_one(find: Callable[[str], str | None], text: str) -> str | None:
 def _home_of(paper_id: PaperId) -> str:
     kind, _, name = paper_id.partition(":")
     return {"arxiv": f"https://arxiv.org/abs/{name}", "doi": f"https://doi.org/{name}"}.get(kind, name)
-
-
-def split_names(names: Sequence[str]) -> tuple[str, ...]:
-    """Return authors one by one: a list as it is, a single string split; mail addresses are left out.
-
-    A list that stands there twice is one list: RSS names the authors in `author` and in `dc:creator`.
-    """
-    without_mail = [named for name in names if (named := _without_mail(name))]
-    half = len(without_mail) // 2
-    if half and without_mail[:half] == without_mail[half:]:
-        without_mail = without_mail[:half]
-    if len(without_mail) != 1:
-        return clean_names(without_mail)
-    parts = [part.strip() for part in without_mail[0].split(",") if part.strip()]
-    families, initials = parts[::2], parts[1::2]
-    if parts and len(families) == len(initials) and all(map(_INITIALS.fullmatch, initials)):
-        return clean_names(f"{first} {family}" for family, first in zip(families, initials, strict=True))
-    return split_authors(without_mail[0])
-
-
-def _without_mail(name: str) -> str:
-    """RSS wants `mail@example.org (Name)` in `author`; the address is nobody's business."""
-    return parseaddr(name)[0] if "@" in name else name

@@ -14,10 +14,11 @@ from xml.etree import ElementTree as ET
 from digestmail.errors import SourceRefusedError, SourceUnreadableError
 from digestmail.model.papers import Reading, Sighting, Skipped
 from digestmail.papers.identity import find_arxiv_id, find_doi
-from digestmail.sources.authors import split_authors
+from digestmail.sources.authors import split_names
 from digestmail.sources.base import Fetcher
 from digestmail.sources.paging import Page, read_pages, reading_start
 from digestmail.sources.parsed import single_line, web_address
+from digestmail.sources.plaintext import plain_text_of_text
 from digestmail.sources.records import Record, sighting_of
 from digestmail.sources.xml_documents import parse_xml, text_in
 
@@ -106,7 +107,8 @@ def _sighting(record: ET.Element, source: str, start: date) -> Sighting | Skippe
     if changed is None:
         return Skipped(entry=name, reason="no date")
     dates = sorted(day for text in _all(fields, "date") if (day := _day(text)))
-    appeared = dates[0] if dates else None
+    # A date after the last change is that of an issue to come, or a slip.
+    appeared = dates[0] if dates and dates[0] <= changed else None
     if appeared is not None and appeared < start - OLDER:
         return Skipped(entry=name, reason="an older paper that changed")
     identifiers = [name, *_all(fields, "identifier"), *_all(fields, "relation")]
@@ -114,9 +116,9 @@ def _sighting(record: ET.Element, source: str, start: date) -> Sighting | Skippe
     return sighting_of(
         Record(
             name=name,
-            title=next(iter(_all(fields, "title")), ""),
-            abstract=max(descriptions, key=len, default=""),
-            authors=split_authors(";".join(_all(fields, "creator"))),
+            title=plain_text_of_text(next(iter(_all(fields, "title")), "")),
+            abstract=plain_text_of_text(max(descriptions, key=len, default="")),
+            authors=split_names(_all(fields, "creator")),
             day=appeared or changed,
             published_at=datetime.combine(appeared, time(), UTC) if appeared else None,
             arxiv_id=next(filter(None, map(find_arxiv_id, identifiers)), None),

@@ -5,13 +5,16 @@ from __future__ import annotations
 import html
 import re
 
+from digestmail.sources.bounds import shortened
+from digestmail.text.scripts import script_of_markup
+
 TEXT_LIMIT = 5_000
 """Characters of a text that are kept: more than any abstract, less than a whole blog post."""
 
 _RAW_LIMIT = 100_000
 _INLINE = (
     "a|abbr|acronym|b|bdi|bdo|big|cite|code|data|del|dfn|em|font|i|ins|kbd|label|mark|nobr|q|samp|small|span|"
-    "strike|strong|sub|sup|time|tt|u|var|wbr"
+    "strike|strong|time|tt|u|var|wbr"
 )
 _BLOCK = (
     "address|article|aside|audio|blockquote|br|button|caption|center|dd|details|div|dl|dt|embed|figcaption|figure|"
@@ -35,6 +38,11 @@ _PREFIXES = "ce|fb|html|jats|m|math|mml|o|sb|st1|svg|v|w|xhtml"
 # needs its `=` or a known name: in "a<b and c>d" nothing is a tag.
 _ATTRIBUTE = rf"""\s++(?:[\w:-]++\s*+=\s*+(?:"[^"<]*+"|'[^'<]*+'|[^\s"'<>]++)|(?:{_BOOLEAN}|data-[\w-]++)(?![\w=-]))"""
 _INLINE_TAG = re.compile(rf"</?(?:{_INLINE})(?:{_ATTRIBUTE})*+\s*+/?>", re.IGNORECASE)
+_SCRIPT = re.compile(
+    rf"<(?:(?:{_PREFIXES}):)?(su[bp])(?:{_ATTRIBUTE})*+\s*+>([^<>]{{1,60}}+)</(?:(?:{_PREFIXES}):)?\1\s*+>",
+    re.IGNORECASE,
+)
+_SCRIPT_TAG = re.compile(rf"</?(?:(?:{_PREFIXES}):)?su[bp](?:{_ATTRIBUTE})*+\s*+/?>", re.IGNORECASE)
 _BLOCK_TAG = re.compile(rf"</?(?:{_BLOCK})(?:{_ATTRIBUTE})*+\s*+/?>", re.IGNORECASE)
 _FOREIGN_BLOCK = re.compile(
     rf"</?(?:{_PREFIXES}):(?:abstract|br|div|disp-\w++|h[1-6]|li|list(?:-item)?|p|para|sec|section(?:-title)?|simple-para|"
@@ -43,7 +51,8 @@ _FOREIGN_BLOCK = re.compile(
 )
 # What publishers and editors leave: `jats:p` (Crossref), `mml:math`, `o:p` (Word), custom elements such as `g-emoji`.
 _FOREIGN_TAG = re.compile(
-    rf"</?(?:(?:{_PREFIXES}):[a-z][\w-]*+(?:{_ATTRIBUTE})*+|[a-z]\w*+-[\w-]++(?:{_ATTRIBUTE})++)\s*+/?>", re.IGNORECASE
+    rf"</?(?:(?:{_PREFIXES}):(?!su[bp]\b)[a-z][\w-]*+(?:{_ATTRIBUTE})*+|[a-z]\w*+-[\w-]++(?:{_ATTRIBUTE})++)\s*+/?>",
+    re.IGNORECASE,
 )
 _CERTAIN_TAG = re.compile(
     rf"</?(?:{_ALSO}|[a-z]\w*+-[\w-]++)(?:{_ATTRIBUTE})*+\s*+/?>|<!doctype[^<>]*+>", re.IGNORECASE
@@ -77,7 +86,7 @@ def plain_text(markup: str) -> str:
     A sanitiser would drop `<think>` or `<EOS>`, and a regex for any tag would eat half of "a<b and c>d". White space
     is left as it is, but the text ends at a word after `TEXT_LIMIT` characters.
     """
-    return shorten(_decode(_without_tags(markup[:_RAW_LIMIT])))
+    return shortened(_decode(_without_tags(markup[:_RAW_LIMIT])), TEXT_LIMIT)
 
 
 def plain_text_of_double_escaped(markup: str) -> str:
@@ -86,28 +95,20 @@ def plain_text_of_double_escaped(markup: str) -> str:
     if not _SURELY_HTML.search(markup):
         return plain_text(_decode(_without_tags(markup)))
     # What is escaped in HTML is text, "the &lt;table&gt; element", but `&amp;amp;` there is a slip.
-    return shorten(_decode(_decode(_without_tags(markup))))
+    return shortened(_decode(_decode(_without_tags(markup))), TEXT_LIMIT)
 
 
 def plain_text_of_xhtml(markup: str) -> str:
     """Return the text of XHTML, as an XML parser wrote it down again: there every tag is one."""
-    text = _ANY_TAG.sub("", _BLOCK_TAG.sub(" ", _without_all_unseen(markup[:_RAW_LIMIT])))
-    return shorten(_decode(text))
+    text = _ANY_TAG.sub("", _BLOCK_TAG.sub(" ", _with_scripts(_without_all_unseen(markup[:_RAW_LIMIT]))))
+    return shortened(_decode(text), TEXT_LIMIT)
 
 
 def plain_text_of_text(text: str) -> str:
     """Return a text that is called plain as it is, unless it is HTML beyond doubt, or escaped though it has no tags."""
     if _SURELY_HTML.search(text, 0, _RAW_LIMIT):
         return plain_text_of_double_escaped(text)
-    return shorten(text if "<" in text else _decode(text[:_RAW_LIMIT]))
-
-
-def shorten(text: str) -> str:
-    """Return `text`, cut at a word and marked by an ellipsis when it is longer than `TEXT_LIMIT`."""
-    if len(text) <= TEXT_LIMIT:
-        return text
-    words = text[:TEXT_LIMIT].rsplit(maxsplit=1)
-    return f"{words[0]} …" if words else ""
+    return shortened(text if "<" in text else _decode(text[:_RAW_LIMIT]), TEXT_LIMIT)
 
 
 def _without_tags(text: str) -> str:
@@ -118,7 +119,18 @@ def _without_tags(text: str) -> str:
     if certain:
         text = _CERTAIN_TAG.sub("", text)
     text = _INLINE_TAG.sub("", _BLOCK_TAG.sub(" ", _FOREIGN_TAG.sub("", _FOREIGN_BLOCK.sub(" ", text))))
-    return _STRUCK.sub(r"\1", text)
+    return _SCRIPT_TAG.sub("", _with_scripts(_STRUCK.sub(r"\1", text)))
+
+
+def _with_scripts(text: str) -> str:
+    """Return `text` with its exponents and indices as signs: without them, 10<sup>4</sup> would read as 104."""
+    return _SCRIPT.sub(_script, text)
+
+
+def _script(found: re.Match[str]) -> str:
+    text = _decode(found[2])
+    script = script_of_markup(found[1], text)
+    return found[2] if script == text else script
 
 
 def _without_all_unseen(text: str) -> str:

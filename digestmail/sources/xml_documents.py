@@ -9,6 +9,7 @@ from digestmail.sources.parsed import beginning, single_line
 from digestmail.sources.web_page import instead_of_a_feed
 from digestmail.sources.xml import xml_text
 from digestmail.sources.xml_limits import within_limits
+from digestmail.text.scripts import script_of_markup
 
 
 def parse_xml(body: bytes, content_type: str = "", url: str = "") -> ET.Element:
@@ -28,4 +29,13 @@ def parse_xml(body: bytes, content_type: str = "", url: str = "") -> ET.Element:
 
 def text_in(element: ET.Element | None) -> str:
     """Return all text in an element and the elements in it, on one line; empty if there is no element."""
-    return "" if element is None else single_line("".join(element.itertext()))
+    return "" if element is None else single_line(_text(element))
+
+
+def _text(element: ET.Element) -> str:
+    parts = [element.text or ""]
+    for child in element:
+        name = child.tag.rpartition("}")[2]
+        text = _text(child)
+        parts += (script_of_markup(name, text) if name in {"sub", "sup"} else text, child.tail or "")
+    return "".join(parts)

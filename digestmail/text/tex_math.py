@@ -15,21 +15,12 @@ from pylatexenc.latex2text import LatexNodes2Text, MacroTextSpec, SpecialsTextSp
 from pylatexenc.latexwalker import LatexWalker, LatexWalkerError
 from pylatexenc.macrospec import LatexContextDb, MacroSpec, MacroStandardArgsParser, SpecialsSpec
 
+from digestmail.text.scripts import ONE_THING, lowered, raised
+
 LONGEST_BIT = 1_000
 """Characters; pylatexenc is recursive, so longer or deeper bits stay as they are."""
 _DEEPEST_BIT = 12
 
-_RAISED = dict(
-    zip("0123456789+-−=()abcdefghijklmnoprstuvwxyzT", "⁰¹²³⁴⁵⁶⁷⁸⁹⁺⁻⁻⁼⁽⁾ᵃᵇᶜᵈᵉᶠᵍʰⁱʲᵏˡᵐⁿᵒᵖʳˢᵗᵘᵛʷˣʸᶻᵀ", strict=True)
-)
-# Unicode has some letters too, but few fonts have them.
-_LOWERED = dict(zip("0123456789+-−=()", "₀₁₂₃₄₅₆₇₈₉₊₋₋₌₍₎", strict=True))
-_LONGEST_SCRIPT = 6
-_MARKS = frozenset((*_RAISED.values(), *_LOWERED.values(), "_"))
-_STANDS_RAISED = re.compile(r"[′°*†‡]+")
-_SYMBOLS_RAISED = str.maketrans("∘∗⋆⊤", "°**T")
-_A_WORD = re.compile(r"[^\W\d_]{3}")
-_ONE_THING = re.compile(r"[\w.′°*∞⁺⁻⁽⁾₊₋\u0300-\u036f]+|\([^()]*\)")
 _DOUBLE_STRUCK = str.maketrans("CHNPQRZ", "ℂℍℕℙℚℝℤ")
 
 FONTS = (
@@ -78,7 +69,7 @@ def _arguments(node: Any, reader: Any) -> list[str]:
 
 
 def _grouped(text: str) -> str:
-    return text if _ONE_THING.fullmatch(text) else f"({text})"
+    return text if ONE_THING.fullmatch(text) else f"({text})"
 
 
 def _last_argument(node: Any, l2tobj: Any) -> str:
@@ -139,34 +130,12 @@ def _arrow(node: Any, l2tobj: Any) -> str:
     return f"→({above})" if above.strip() else "→"
 
 
-def raised(text: str) -> str:
-    """Return `text` as an exponent: of raised signs where Unicode has them all, else after a ^."""
-    text = text.strip().translate(_SYMBOLS_RAISED)
-    if text == "circ":  # what Hugging Face leaves of \circ
-        return "°"
-    if _STANDS_RAISED.fullmatch(text):
-        return text
-    return _script("^", text, _RAISED)
-
-
-def _lowered(text: str) -> str:
-    return _script("_", text.strip(), _LOWERED)
-
-
-def _script(sign: str, text: str, marks: dict[str, str]) -> str:
-    if len(text) <= _LONGEST_SCRIPT and not _A_WORD.search(text) and all(character in marks for character in text):
-        return "".join(marks[character] for character in text)
-    # Without brackets x_(pᵉ) would read as (x_p)ᵉ.
-    plain = _ONE_THING.fullmatch(text) and (text[0] == "(" or _MARKS.isdisjoint(text))
-    return sign + (text if plain else f"({text})")
-
-
 def _superscript(node: Any, l2tobj: Any) -> str:
     return raised(_last_argument(node, l2tobj))
 
 
 def _subscript(node: Any, l2tobj: Any) -> str:
-    return _lowered(_last_argument(node, l2tobj))
+    return lowered(_last_argument(node, l2tobj))
 
 
 _CONVERTED = {

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import re
 
+from digestmail.text.scripts import raised
 from digestmail.text.tex_guess import is_formula, protects_letters
 from digestmail.text.tex_letters import ACCENTED, letter, letter_with_argument
 from digestmail.text.tex_macros import (
@@ -26,7 +27,6 @@ from digestmail.text.tex_math import (
     SILENT,
     SYMBOLS,
     TAKING_ARGUMENTS,
-    raised,
     read_formula,
 )
 

@@ -65,6 +65,11 @@ def test_a_paper_is_known_by_its_doi_without_version():
     assert sighting.signals.announce_type is AnnounceType.NEW
 
 
+def test_a_single_author_is_one():
+    (sighting,) = source(page(posted(authors="Example, A.")), NOTHING)[0].read(NOW, None).sightings
+    assert sighting.paper.authors == ("A. Example",)
+
+
 def test_the_new_prefix_of_openrxiv_is_a_doi_too():
     assert only(posted(doi="10.64898/2026.04.01.000001")).paper.id == "doi:10.64898/2026.04.01.000001"
 

@@ -100,7 +100,7 @@ def test_a_cut_is_noticed(coding):
         read_body([PACKERS[coding](b"a feed" * 99)[:-5]], coding=coding, limit=LIMIT)
 
 
-@pytest.mark.parametrize("coding", ["gzip", "deflate"])
+@pytest.mark.parametrize("coding", ["gzip", "deflate", "utf-8", "none"])
 @pytest.mark.parametrize(
     "body", [b"<rss></rss>", b"\xef\xbb\xbf\n <?xml version='1.0'?><feed/>", b'[{"paper": 1}]', b"{}"]
 )

@@ -102,6 +102,10 @@ def test_every_source_bounds_what_it_reads():
         check(result.sightings[0].paper)
 
 
+def test_a_text_without_spaces_is_not_cut_to_its_first_word():
+    assert shortened("要旨 " + "語" * 100, 50) == "要旨 " + "語" * 45 + " …"
+
+
 @given(st.text(max_size=60), st.integers(min_value=3, max_value=40))
 def test_a_shortened_text_fits(text, most):
     short = shortened(text, most)

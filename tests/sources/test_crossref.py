@@ -69,7 +69,7 @@ def reason(**fields: object) -> str:
 def test_a_preprint_becomes_a_paper():
     found = only()
     assert found.paper.id == "doi:10.26434/chemrxiv.15990001/v1"
-    assert found.paper.title == "Crystals that remember E. coli & CO2"
+    assert found.paper.title == "Crystals that remember E. coli & CO₂"
     assert found.paper.abstract == "They do <think>."
     assert found.paper.authors == ("Ada Example", "The Crystal Consortium", "Mononym")
     assert found.paper.link == "https://doi.org/10.26434/chemrxiv.15990001/v1"

@@ -282,6 +282,11 @@ def test_an_untitled_note_is_called_by_its_first_sentence():
         "<pubDate>2026-04-01T10:00:00Z</pubDate>",
         "<pubDate>2026-04-01</pubDate>",
         "<dc:date>2026-04-01T23:00:00+09:00</dc:date>",
+        "<pubDate>20260401</pubDate>",
+        "<pubDate>1 Apr 2026 10:00:00 GMT</pubDate>",
+        "<pubDate>2026/04/01 23:10:00</pubDate>",
+        "<pubDate>2026.4.1</pubDate>",
+        "<pubDate>2026年04月01日</pubDate>",
     ],
 )
 def test_dates_are_understood_in_any_usual_form(line):
@@ -292,7 +297,20 @@ def test_dates_are_understood_in_any_usual_form(line):
 
 
 @pytest.mark.parametrize(
-    "line", ["", "<pubDate>soon</pubDate>", "<pubDate>99999-01-01</pubDate>", "<pubDate>0000-01-01</pubDate>"]
+    "line",
+    [
+        "",
+        "<pubDate>soon</pubDate>",
+        "<pubDate>99999-01-01</pubDate>",
+        "<pubDate>0000-01-01</pubDate>",
+        # feedparser makes the first of this month, or of January, of them.
+        "<dc:date>2026</dc:date>",
+        "<pubDate>2026-03</pubDate>",
+        "<pubDate>2026-Mar-20</pubDate>",
+        "<pubDate>20-03-2026</pubDate>",
+        "<pubDate>12026</pubDate>",
+        "<pubDate>2026/02/30</pubDate>",
+    ],
 )
 def test_without_a_date_it_is_of_the_day_it_was_seen(line):
     sighting = only(rss(item(line)))
@@ -334,11 +352,55 @@ def test_the_date_of_a_mention_is_not_the_date_of_an_arxiv_paper():
         ),
         ("<author>ada@example.org (Ada Lovelace)</author>", ("Ada Lovelace",)),
         ("<author>ada@example.org</author>", ()),
+        ("<author>ada@institute.science (Ada Lovelace)</author>", ("Ada Lovelace",)),
+        (
+            "<author>a@example.org (Ada Lovelace), e@example.org (Emmy Noether)</author>",
+            ("Ada Lovelace", "Emmy Noether"),
+        ),
+        ("<dc:creator>Ada Lovelace (ada@example.org)</dc:creator>", ("Ada Lovelace",)),
+        (
+            "<dc:creator><![CDATA[Ada Lovelace <ada@example.org>, Emmy Noether <e@example.org>]]></dc:creator>",
+            ("Ada Lovelace", "Emmy Noether"),
+        ),
+        (
+            "<dc:creator>Lovelace, Augusta</dc:creator><dc:creator>Noether, Emmy</dc:creator>",
+            ("Augusta Lovelace", "Emmy Noether"),
+        ),
+        ("<authors>Ada Lovelace;Emmy Noether</authors>", ("Ada Lovelace", "Emmy Noether")),
         ("", ()),
     ],
 )
 def test_authors_are_split_and_mail_addresses_left_out(line, authors):
     assert only(rss(item(line))).paper.authors == authors
+
+
+@pytest.mark.parametrize(
+    "name",
+    [
+        *("authors", "author_detail", "contributors", "created_parsed", "enclosures", "links", "published_parsed"),
+        *("summary_detail", "tags", "title_detail", "updated_parsed", "Authors"),
+    ],
+)
+def test_an_element_of_any_name_costs_no_entry(name):
+    known = "<author>ada@example.org (Ada Lovelace)</author><dc:contributor>Emmy Noether</dc:contributor>"
+    feed = rss(
+        item(f"{known}<{name}>x</{name}>"), item(f"<{name}/>", link="https://blog.example.org/2"), item(link="/3")
+    )
+    assert [sighting.paper.title for sighting in parse(feed).sightings] == ["On routes"] * 3
+
+
+def test_a_bare_ampersand_is_one():
+    bare = "<item><title>Q&A with R&D at AT&T, &lt;&#38;&gt;</title><link>https://e.example.org/?a=1&b=2</link></item>"
+    sighting = only(rss(bare))
+    assert sighting.paper.title == "Q&A with R&D at AT&T, <&>"
+    assert sighting.paper.link == "https://e.example.org/?a=1&b=2"
+    quoted = "<item><title>One</title><link>/1</link><description><![CDATA[a & b <tags>]]></description></item>"
+    assert only(rss(quoted)).paper.abstract == "a & b <tags>"
+
+
+def test_of_several_pages_in_atom_the_first_is_the_page():
+    links = "".join(f'<link href="https://blog.example.org/1{ending}"/>' for ending in ("", ".pdf", ".mp3"))
+    assert only(atom(f"<entry><title>T</title>{links}</entry>")).paper.link == "https://blog.example.org/1"
 
 
 def test_only_arxiv_categories_are_categories():
@@ -356,7 +418,7 @@ def test_html_in_a_description_becomes_plain_text():
         "<script>track('<p>')</script>H<sub>2</sub>O"
     )
     paper = only(rss(item(f"<description>{escape(html)}</description>"))).paper
-    assert paper.abstract == "Routes & roads end here. H2O"
+    assert paper.abstract == "Routes & roads end here. H₂O"
     assert paper.raw_abstract == html
 
 
@@ -432,6 +494,9 @@ def test_html_in_a_json_feed_becomes_plain_text_wherever_it_stands(key):
         ("<p>Q&amp;amp;A</p>", "Q&A"),
         ("between <s> and </s>, was <s>old</s>", "between <s> and </s>, was old"),
         ("a <tool-call> with <path> and <title>", "a <tool-call> with <path> and <title>"),
+        ("10<sup>4</sup> CO<sub>2</sub> in 10<sup><b>&#8722;15</b></sup> M", "10⁴ CO₂ in 10⁻¹⁵ M"),
+        ("10<jats:sup>6</jats:sup> cells", "10⁶ cells"),
+        ("x<sup>n+1</sup>, v<sub>max</sub>, the 1<sup>st</sup> of <sup>", "xⁿ⁺¹, vmax, the 1st of"),
     ],
 )
 def test_what_publishers_and_editors_leave_in_html_goes(html, text):
@@ -585,6 +650,8 @@ def test_words_are_never_lost_with_the_tags(text):
             "<annotation>",
             "</annotation><annotation>",
             "<!doctype ",
+            "<sup>",
+            "<sup>a<",
         ),
     ],
 )
@@ -748,6 +815,12 @@ def test_a_json_feed_is_read():
     assert sighting.paper.categories == ("cs.LG",)
     assert sighting.paper.published_at == datetime(2026, 4, 2, 4, 30, tzinfo=UTC)
     assert sighting.day == date(2026, 4, 2)
+
+
+def test_the_date_of_the_last_change_counts_if_there_is_no_other():
+    changed = {"url": "/1", "title": "T", "date_modified": "2026-01-01T00:00:00Z"}
+    assert only(json_feed(changed)).day == date(2026, 1, 1)
+    assert only(json_feed(changed | {"date_published": "2026-04-01T00:00:00Z"})).day == date(2026, 4, 1)
 
 
 def test_an_impossible_date_does_not_cost_the_item():

@@ -57,6 +57,34 @@ def test_a_record_becomes_a_paper():
     assert sighting.day == date(2026, 4, 1)
 
 
+def test_html_in_a_record_becomes_plain_text():
+    shown = "&lt;p&gt;We show &lt;i&gt;that&lt;/i&gt;&amp;nbsp;it works, at length.&lt;/p&gt;"
+    fields = f"<dc:description>{shown}</dc:description>"
+    title = "On &lt;i&gt;E. coli&lt;/i&gt; &amp;amp; CO&lt;sub&gt;2&lt;/sub&gt;, if a&lt;b"
+    (sighting,) = parse(record(fields=fields).replace("Quiet\n rivers", title))
+    assert sighting.paper.title == "On E. coli & CO₂, if a<b"
+    assert sighting.paper.abstract == "We show that it works, at length."
+
+
+@pytest.mark.parametrize(
+    ("creator", "authors"),
+    [
+        ("Example, Ada", ("Ada Example",)),
+        ("Ada Example", ("Ada Example",)),
+        ("Ada Example, Bea Sample", ("Ada Example", "Bea Sample")),
+    ],
+)
+def test_one_creator_may_be_one_author(creator, authors):
+    one = record().replace("<dc:creator>Sample, B.</dc:creator>", "").replace("Example, Ada", creator)
+    (sighting,) = parse(one)
+    assert sighting.paper.authors == authors
+
+
+def test_the_date_of_an_issue_to_come_is_not_when_a_paper_appeared():
+    (sighting,) = parse(record(dates="<dc:date>2026-06-30</dc:date>"))
+    assert (sighting.day, sighting.paper.published_at) == (date(2026, 4, 2), None)
+
+
 def test_a_paper_of_arxiv_is_known_by_its_arxiv_id():
     (sighting,) = parse(record().replace("oai:example.org:1", "oai:arXiv.org:2604.00157"))
     assert sighting.paper.id == "arxiv:2604.00157"

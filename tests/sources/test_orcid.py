@@ -138,7 +138,7 @@ def test_the_newest_five_hundred_are_kept(httpserver):
 
 
 def test_markup_of_publishers_becomes_text():
-    assert titles(group(summary("On <i>E. coli</i> &amp; H<sub>2</sub>O"))) == ["On E. coli & H2O"]
+    assert titles(group(summary("On <i>E. coli</i> &amp; H<sub>2</sub>O"))) == ["On E. coli & H₂O"]
 
 
 @pytest.mark.parametrize(

@@ -20,7 +20,7 @@ def article(number: int = 71, *, inside: str = "", history: str = ADDED, doi: st
         "<Journal><Title>Journal of Knees</Title></Journal>"
         "<ArticleTitle>Knees of <i>Homo sapiens</i> at rest.</ArticleTitle>"
         '<Abstract><AbstractText Label="BACKGROUND">Knees &lt; 40 years.</AbstractText>'
-        '<AbstractText Label="RESULTS">They <b>rest</b>.</AbstractText></Abstract>'
+        '<AbstractText Label="RESULTS">They <b>rest</b> for 10<sup>4</sup> s.</AbstractText></Abstract>'
         "<AuthorList><Author><LastName>Example</LastName><ForeName>Ada B</ForeName></Author>"
         "<Author><CollectiveName>The Knee Team</CollectiveName></Author></AuthorList>"
         f"<ArticleDate><Year>2026</Year><Month>Mar</Month><Day>30</Day></ArticleDate>{inside}</Article>"
@@ -59,7 +59,7 @@ def test_a_record_becomes_a_paper():
     assert paper.id == "doi:10.5555/knees"
     assert paper.link == "https://pubmed.ncbi.nlm.nih.gov/71/"
     assert paper.title == "Knees of Homo sapiens at rest"
-    assert paper.abstract == "Background: Knees < 40 years. Results: They rest."
+    assert paper.abstract == "Background: Knees < 40 years. Results: They rest for 10⁴ s."
     assert paper.authors == ("Ada B Example", "The Knee Team")
     assert paper.keywords == ("rest",)
     assert paper.organization == "Journal of Knees"

@@ -63,6 +63,12 @@ def read(content: bytes | str) -> ReferenceFile:
     return read_references(content.encode() if isinstance(content, str) else content)
 
 
+@pytest.mark.parametrize("sign", [r"\_", r"{\_}", r"\\_", r"\textunderscore ", r"\textunderscore{}", "_"])
+def test_a_sign_of_tex_in_a_doi_is_that_sign(sign):
+    found = read(f"@article{{a, title = {{One}}, doi = {{10.5555/978-3{sign}7}}}}")
+    assert found.ids == (("doi:10.5555/978-3_7",),)
+
+
 def test_bibtex_is_read_as_programs_write_it():
     found = read(BIBTEX)
     assert found.papers == (
@@ -94,6 +100,7 @@ def test_ris_is_read_as_programs_write_it():
         "@article{a, title = {Never closed, year = 2020",
         '@article{a, title = "Never closed, year = 2020}',
         "@article{a title = {No comma}}",
+        "@article{a, title = {No comma} author = {Ann Lee}}",
         "@article{a, title {No equals sign}}",
         "@article{a, author = {No title}}",
         "@article{a, title = {}}",

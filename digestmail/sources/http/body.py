@@ -55,11 +55,13 @@ def _peeked(chunks: Iterator[bytes]) -> tuple[bytes, Iterator[bytes]]:
 def _real_coding(coding: str, start: bytes) -> str:
     if coding in {"", "identity"}:
         return "gzip" if start.startswith(_GZIP) else ""
+    if coding != "deflate" and _DOCUMENT_START.match(start):
+        return ""  # it is not packed, whatever the header says
     if coding not in {"gzip", "deflate"}:
         raise SourceUnreadableError(
             f"the body is packed as {coding[:60]!r}, although digestmail asked for {ACCEPTED_CODINGS} only"
         )
-    return "" if coding == "gzip" and _DOCUMENT_START.match(start) else coding
+    return coding
 
 
 def _deflated_or_not(body: bytes, limit: int) -> bytes:
