@@ -18,7 +18,7 @@ from digestmail.delivery.outcomes import Rules
 from digestmail.delivery.worker import Worker
 from digestmail.model.deliveries import AmbiguousPolicy, ClaimedMessage, Envelope
 from digestmail.storage.database import Database
-from digestmail.transports.smtp import transaction
+from digestmail.transports.smtp import commands
 from digestmail.transports.smtp.client import SmtpTransport
 from digestmail.transports.smtp.manners import Manners
 from digestmail.transports.smtp.reply_reader import ReplyReader
@@ -41,7 +41,7 @@ STEPS: dict[str, tuple[Any, str, bool]] = {
     "after a message is taken": (dispatcher.Dispatcher, "try_take", True),
     "before octets are written": (ReplyReader, "write", False),
     "after octets are written": (ReplyReader, "write", True),
-    "before the commands are made": (transaction._Commands, "write", False),
+    "before the commands are made": (commands.Commands, "write", False),
     "after the reply, before it is resolved": (dispatcher.Dispatcher, "_on_verdict", False),
     "resolved, but not recorded": (dispatcher.Dispatcher, "_on_verdict", True),
     "before the results are recorded": (outbox_writer.claims, "record", False),

@@ -10,7 +10,7 @@ from dataclasses import dataclass, field
 
 from fakes import FakeClock
 
-from digestmail.transports.base import MessageSource, Receipt
+from digestmail.transports.base import MessageSource, NotTakenError, Receipt
 from digestmail.transports.smtp.replies import Step, judge_refusal
 
 
@@ -25,7 +25,9 @@ class SimulatedRelay:
     per_second: float | None = None
     """A token bucket with a capacity of one second."""
     submissions: int | None = None
-    """So many connections may carry messages; the others hear 432 after each."""
+    """So many connections may carry messages; the others hear `crowded` after each."""
+    crowded: int = 432
+    """With 421, the server closes the connection then."""
     seconds: float = 0.001
     accepted: list[float] = field(default_factory=list)
     refused: list[float] = field(default_factory=list)
@@ -50,7 +52,7 @@ class SimulatedRelay:
         self.clock.sleep(self.seconds)
         at = self.clock.monotonic()
         if self.submissions is not None and self._open.index(connection) >= self.submissions:
-            return 432, "4.3.2 Concurrent connections limit exceeded."
+            return self.crowded, "4.3.2 Concurrent connections limit exceeded."
         if self.per_second is not None:
             tokens = self.per_second if self._tokens is None else self._tokens
             tokens = min(tokens + (at - self._filled_at) * self.per_second, self.per_second)
@@ -80,3 +82,5 @@ class _Connection:
             else:
                 relay.refused.append(at)
                 outgoing.resolve(judge_refusal(Step.CONTENT, code, text))
+            if code == 421:
+                raise NotTakenError(text)

@@ -52,8 +52,8 @@ class ClaimPolicy:
         self._scoring = scoring
         self._granted_at: datetime | None = None
         self._seen_at: datetime | None = None
-        self.suppressed = 0
-        """How many subscribers were suppressed, because servers refused their addresses for good."""
+        self.suppressed: set[int] = set()
+        """The subscribers who were suppressed, because servers refused their addresses for good."""
 
     def lease_connections(self, connection: Connection, now: datetime) -> Grant:
         """Lease the connections this worker may use, and look up what is known of the mail server."""
@@ -126,7 +126,8 @@ class ClaimPolicy:
                 status=result.status,
                 detail=outcomes.said(result),
             )
-            self.suppressed += counting.count(connection, event, now, self._scoring) is Recorded.SUPPRESSED
+            if counting.count(connection, event, now, self._scoring) is Recorded.SUPPRESSED:
+                self.suppressed.add(event.subscriber_id)
 
     def _speeds(self, connection: Connection, now: datetime) -> dict[str, float]:
         transport = self._transport

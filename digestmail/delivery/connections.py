@@ -249,3 +249,5 @@ class _ConnectionSource:
         for message in self._taken:
             if message.taken_by is self:
                 message.resolve(verdict)
+        if self.crowded_in is not None and not self._is_leaving:
+            self._pool.narrow(self.crowded_in)  # the server closed it because there are too many

@@ -55,6 +55,8 @@ log = logging.getLogger("digestmail.deliver")
 
 _WHILE, _SHORT_WHILE = 0.025, 0.002
 """Seconds that a result waits for others, to be committed with them."""
+_LOOK = 0.5
+"""Seconds between two looks for a request to stop."""
 _LONGEST = 2**31 - 1
 """The most milliseconds a column holds; recording must not fail over a duration."""
 _BEHIND = timedelta(minutes=1)
@@ -100,6 +102,7 @@ class Dispatcher:
         """The most connections over which the server accepts messages, if it said so."""
         self._results: list[Result] = []
         self._submission: asyncio.TimerHandle | None = None
+        self._stop_look: asyncio.TimerHandle
         self._hurries = False
         self._most_ahead = 0
         self._waiting: deque[asyncio.Future[None]] = deque()
@@ -124,14 +127,22 @@ class Dispatcher:
         self._writer.start(self._post)
         self._intake.claim()
         self._check_idle()
+        self._look_for_stop()
         await self._idle.wait()
         await self._connections.wait_closed()
+        self._stop_look.cancel()
         self._intake.cancel()
         await self._ahead.close()
         self._submit()
         self._release_all()
         await asyncio.to_thread(self._writer.finish)
         await asyncio.sleep(0)  # `_on_commit` runs for the last commit
+
+    def _look_for_stop(self) -> None:
+        """Ask `stop` from time to time: connections to a server that does not answer ask for no message."""
+        if not self.stopped and self._stop():
+            self._halt(ASKED_TO_STOP)
+        self._stop_look = self._loop.call_later(_LOOK, self._look_for_stop)
 
     def _post(self, committed: Committed | StorageError) -> None:
         """Pass what was committed from the writer's thread to the event loop."""
@@ -420,6 +431,9 @@ class Dispatcher:
         return self._intake.is_finished and not self._queue.claimed and not self._queue.ahead
 
     def _halt(self, why: str) -> None:
+        if why == ASKED_TO_STOP and not self.stopped:
+            # The process may end before connections that wait for a reply do.
+            self._release(self._queue.close(), self._clock.now())
         self.stopped = self.stopped or why
         self._wake(everyone=True)
         self._check_idle()

@@ -14,7 +14,8 @@ from digestmail.model.deliveries import AmbiguousPolicy, Attempted, ClaimedMessa
 from digestmail.model.subscribers import BounceKind
 from digestmail.schedule.moments import age
 from digestmail.text.addresses import domain_of
-from digestmail.transports.base import OutcomeUnknownError, Receipt, ThrottledError
+from digestmail.transports.base import OutcomeUnknownError, Receipt, ThrottledError, TooLargeError
+from digestmail.transports.smtp.sender_faults import names_recipient
 
 PAUSE = timedelta(minutes=5)
 """How long things wait when the way out itself is broken."""
@@ -141,7 +142,7 @@ def bounced(error: DeliveryError) -> tuple[str | None, BounceKind | None]:
 
     (None, None) where no server spoke.
     """
-    if error.code is None:
+    if error.code is None or isinstance(error, TooLargeError):
         return None, None
     status, blame = classify_refusal(None, str(error))
     return status, BounceKind(blame.value)
@@ -149,7 +150,11 @@ def bounced(error: DeliveryError) -> tuple[str | None, BounceKind | None]:
 
 def said(attempted: Attempted) -> str:
     """Return a server's own words, without the step they answered: as a report of the refusal would quote them."""
-    return attempted.text.rpartition(" was answered with ")[2]
+    return _reply(attempted.text)
+
+
+def _reply(text: str) -> str:
+    return text.rpartition(" was answered with ")[2]
 
 
 def _throttled(message: ClaimedMessage, error: ThrottledError, now: datetime, milliseconds: int | None) -> Attempted:
@@ -202,12 +207,15 @@ def no_longer_says_anything() -> Attempted:
 def throttle_key(error: DeliveryError | TransportError, relay: str, address: str) -> str | None:
     """Return the key of the relay or domain that asks to be sent less (421, 450, 451, 4.7.x), if one does.
 
-    What a ThrottledError asks for is measured, not halved; see `throttle`.
+    What a ThrottledError asks for is measured, not halved; see `throttle`. A mailbox that is busy or full, and a sender
+    who is refused, say nothing about the recipient's domain.
     """
     if isinstance(error, ThrottledError) or error.code is None or error.code // 100 != 4:  # noqa: PLR2004 - transient
         return None
     if error.code == 421:  # noqa: PLR2004 - the service itself (RFC 5321 section 4.2.3)
         return f"relay:{relay}"
+    if isinstance(error, TransportError) or names_recipient(error.code, _reply(str(error)), address):
+        return None
     if error.code in _SLOWER_CODES or _SLOWER.search(str(error)):
         return f"domain:{domain_of(address)}"
     return None

@@ -6,6 +6,7 @@ import asyncio
 import gc
 import logging
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 from datetime import timedelta
 from random import Random
 from uuid import UUID
@@ -28,7 +29,7 @@ from digestmail.delivery.tally import Tally
 from digestmail.delivery.write_batch import Grant
 from digestmail.model.deliveries import Delivery, DeliveryState, Notice
 from digestmail.model.reports import DeliverReport
-from digestmail.storage import due_times, history, rates, workers
+from digestmail.storage import due_times, history, rates, subscribers, workers
 from digestmail.storage.database import Database
 from digestmail.transports.base import Transport
 
@@ -78,7 +79,7 @@ class Worker:
         self._stop = stop
         self._tally = Tally(progress)
         self._name = str(UUID(int=random.getrandbits(128)))
-        self._suppressed = 0
+        self._suppressed: set[int] = set()
 
     def deliver(self) -> DeliverReport:
         """Send until nothing is due, `stop` says so, or every transport is broken.
@@ -88,7 +89,7 @@ class Worker:
         self._epoch.check_database(self._database)
         report = self._send(only_notices=False)
         names = [transport.name for transport in self._transports]
-        return add_standing(
+        report = add_standing(
             self._database,
             report,
             self._clock.now(),
@@ -96,6 +97,7 @@ class Worker:
             transports=names,
             worked_on=sorted(self._tally.editions),
         )
+        return self._with_suppressed(report)
 
     def send_notices(self) -> DeliverReport:
         """Send the notices that are due, and nothing else. Raises StorageError as `deliver` does.
@@ -106,7 +108,7 @@ class Worker:
             if not due_times.has_notices(connection, self._clock.now()):
                 return DeliverReport()
         self._epoch.check_database(self._database)
-        return self._send(only_notices=True)
+        return self._with_suppressed(self._send(only_notices=True))
 
     def _send(self, *, only_notices: bool) -> DeliverReport:
         with self._database.begin() as connection:
@@ -160,7 +162,7 @@ class Worker:
             log.warning("%s accepts no connection beside those of other workers, which go on sending", transport.name)
             return "", False
         finally:
-            self._suppressed += policy.suppressed
+            self._suppressed |= policy.suppressed
             with self._database.begin() as connection:
                 policy.release_connections(connection, self._clock.now())
 
@@ -200,10 +202,14 @@ class Worker:
             raise dispatcher.trouble
         return dispatcher
 
+    def _with_suppressed(self, report: DeliverReport) -> DeliverReport:
+        """Add how many subscribers are suppressed because of this run, except those whose domain blocks us."""
+        with self._database.connect() as connection:
+            return replace(report, suppressed=subscribers.count_suppressed(connection, self._suppressed))
+
     def _report(self, stopped: str) -> DeliverReport:
         counts = self._tally.counts[Delivery]
         return DeliverReport(
-            suppressed=self._suppressed,
             sent=counts[DeliveryState.SENT],
             deferred=counts[DeliveryState.DEFERRED],
             failed=counts[DeliveryState.FAILED],

@@ -195,7 +195,7 @@ def cancel_open(connection: Connection, why: str, now: datetime) -> int:
 
 
 def make_due(connection: Connection, now: datetime) -> int:
-    """Make what waits after a refusal or an outage due at once, notices included; return how many emails.
+    """Make what waits after a refusal or an outage due at once, notices included; return how many emails are due.
 
     What was given back before its first attempt is still queued, but waits beyond the time it was queued for; what
     waits for the hour its reader chose does not.
@@ -204,9 +204,9 @@ def make_due(connection: Connection, now: datetime) -> int:
     waits = (d.state == DeliveryState.DEFERRED) | ((d.state == DeliveryState.QUEUED) & (d.queued_at <= now))
     # A notice that was claimed before waits for a server; a new one may wait for its own moment.
     put_off = (n.state == DeliveryState.DEFERRED) | ((n.state == DeliveryState.QUEUED) & (n.fence > 0))
-    written = connection.execute(update(notices).where(n.due_at > now, put_off).values(due_at=now, fence=n.fence + 1))
-    done = connection.execute(update(deliveries).where(d.due_at > now, waits).values(due_at=now, fence=d.fence + 1))
-    return written.rowcount + done.rowcount
+    connection.execute(update(notices).where(n.due_at > now, put_off).values(due_at=now, fence=n.fence + 1))
+    connection.execute(update(deliveries).where(d.due_at > now, waits).values(due_at=now, fence=d.fence + 1))
+    return sum(connection.execute(select(func.count()).where(due <= now)).scalar_one() for due in (d.due_at, n.due_at))
 
 
 def _chosen(

@@ -2,18 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from datetime import datetime, timedelta
 from typing import Any
 
-from sqlalchemy import ColumnElement, Connection, Row, Select, case, delete, select, true, update
+from sqlalchemy import ColumnElement, Connection, Row, Select, case, delete, func, select, true, update
 
 from digestmail.model.digests import Cadence
 from digestmail.model.subscribers import Consent, Preferences, Subscriber, SubscriberState, Subscription
 from digestmail.schedule.moments import is_paused
 from digestmail.storage import deliveries, idempotency, opt_outs
 from digestmail.storage.schema import subscribers, subscriptions
-from digestmail.storage.upsert import insert
+from digestmail.storage.upsert import chunks, insert
 from digestmail.text.addresses import key_of
 
 _CHUNK = 5000
@@ -129,6 +129,17 @@ def _subscriptions(connection: Connection, rows: list[Row[Any]] | Any) -> list[R
 def get(connection: Connection, subscriber_id: int) -> Subscriber | None:
     """Return the subscriber with this id; None if there is none."""
     return next(_subscribers(connection, select(subscribers).where(subscribers.c.id == subscriber_id)), None)
+
+
+def count_suppressed(connection: Connection, subscriber_ids: Iterable[int]) -> int:
+    """Return how many of these subscribers are suppressed."""
+    s = subscribers.c
+    return sum(
+        connection.execute(
+            select(func.count()).where(s.id.in_(some), s.state == SubscriberState.SUPPRESSED)
+        ).scalar_one()
+        for some in chunks(list(subscriber_ids))
+    )
 
 
 def lock(connection: Connection, subscriber_id: int) -> None:

@@ -34,14 +34,22 @@ class ThrottledError(DeliveryError):
         self.connections = connections
 
 
+class TooLargeError(DeliveryError):
+    """The message exceeds what the server announced (RFC 1870 section 6), so it was not sent, and no one refused it."""
+
+    def __init__(self, message: str) -> None:
+        """Give it the reply code that the server would give."""
+        super().__init__(message, code=552, permanent=True)
+
+
 class NotSentError(TransportError):
     """The connection was lost before the message could have been accepted: nothing was delivered."""
 
 
 class NotTakenError(NotSentError):
-    """The server did not accept pipelined commands: nothing was delivered.
+    """The connection was lost for a reason that says nothing about the message or the server's health.
 
-    The next connection pipelines fewer of them. This says nothing about the message or the server's health.
+    The server did not accept pipelined commands, of which the next connection pipelines fewer, or it accepts less mail.
     """
 
 

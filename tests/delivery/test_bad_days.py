@@ -11,9 +11,10 @@ from fakes import FakeClock, FakeTransport
 from sqlalchemy import NullPool, create_engine, event, text
 from worker_fixture import fill, listed, standing, worker
 
+from digestmail.delivery import outcomes
 from digestmail.delivery.claim_policy import ClaimPolicy
 from digestmail.delivery.pacing import DomainLimit, DomainLimits
-from digestmail.errors import DeliveryError, StorageError
+from digestmail.errors import DeliveryError, StorageError, TransportError
 from digestmail.model.deliveries import AmbiguousPolicy
 from digestmail.storage import due_times, rates
 from digestmail.storage.database import Database
@@ -270,6 +271,28 @@ def test_who_asks_for_less_gets_less_and_full_speed_again_later(database, transp
     with database.connect() as connection:
         assert rates.factors(connection, clock.now()) == {"domain:example.org": 0.5}
         assert rates.factors(connection, clock.now() + 2 * rates.RECOVERY) == {}
+
+
+@pytest.mark.parametrize(
+    "reply", ["450 4.2.1 mailbox busy", "450 4.2.2 mailbox full", "451 4.7.1 greylisted, try again later"]
+)
+def test_a_mailbox_that_cannot_take_a_message_now_slows_nobody_else(database, transport, epoch, reply):
+    fill(database, PEOPLE)
+    clock = FakeClock()
+
+    def busy(recipient):
+        if recipient == "p3@example.org":
+            raise DeliveryError(f"RCPT TO was answered with {reply}", code=int(reply[:3]), permanent=False)
+
+    transport.verdict = busy
+    worker(database, [relay(transport)], clock, epoch).deliver()
+    with database.connect() as connection:
+        assert rates.factors(connection, clock.now()) == {}
+
+
+def test_a_sender_that_is_refused_for_now_slows_no_domain():
+    refused = TransportError("MAIL FROM was answered with 451 4.3.0 disk trouble", code=451)
+    assert outcomes.throttle_key(refused, "relay", "p3@example.org") is None
 
 
 def test_workers_share_the_connections_of_a_relay(database):

@@ -4,14 +4,19 @@ from __future__ import annotations
 
 import sys
 from collections import Counter
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
+from threading import Event
 
 import pytest
 from crash_worker import PlainMessages
 from fakes import FakeClock
+from sqlalchemy import select
 from worker_fixture import both, fill, listed, smtp, standing, until_empty, worker
 
 from digestmail.delivery.pacing import DomainLimit, DomainLimits
+from digestmail.model.reports import ASKED_TO_STOP
+from digestmail.storage import schema
 
 sys.path.append(str(Path(__file__).parents[1] / "transports"))
 from scripted import Act, Farewell, scripted
@@ -105,6 +110,53 @@ def test_a_server_that_turns_further_connections_away_is_used_over_those_it_took
         until_empty(sqlite, [smtp(server.port)], tmp_path / "epoch", FakeClock())
         assert len(server.messages) == 60
     assert standing(sqlite) == {"sent": 60}
+
+
+@pytest.mark.parametrize("step", ["MAIL", "RCPT", "DATA", "END"])
+@pytest.mark.parametrize("said", ["rate limit exceeded, slow down", "too many concurrent connections"])
+def test_a_server_that_closes_connections_because_it_takes_less_is_not_broken(sqlite, tmp_path, step, said):
+    fill(sqlite, 60)
+    clock = FakeClock()
+    with scripted({step: [Farewell(f"421 4.7.0 {said}")] * 20}, extensions=["PIPELINING"]) as server:
+        report = until_empty(sqlite, [smtp(server.port)], tmp_path / "epoch", clock)
+        assert len(server.messages) == len({one.recipients for one in server.messages}) == 60
+    assert (report.stopped, standing(sqlite)) == ("", {"sent": 60})
+    with sqlite.connect() as connection:
+        waits = connection.execute(select(schema.attempts.c.code)).scalars().all()
+    assert set(waits) == {421}, "none was put off because a connection was lost"
+
+
+def test_what_no_connection_has_is_released_as_soon_as_the_run_is_to_stop(sqlite, tmp_path):
+    fill(sqlite, 40)
+    stop, answer = Event(), Event()
+    with ThreadPoolExecutor(1) as pool:
+        with scripted({"GREETING": [Act.STALL]}) as server:
+            relay = smtp(server.port, connections=1, timeout=60)
+            running = pool.submit(worker(sqlite, [relay], FakeClock(), tmp_path / "epoch", stop=stop.is_set).deliver)
+            while "sending" not in standing(sqlite):
+                assert not answer.wait(0.02)
+            stop.set()
+            while standing(sqlite) != {"queued": 40}:
+                assert not answer.wait(0.02)
+            assert not running.done(), "its connection waits for the greeting"
+        assert running.result().stopped == ASKED_TO_STOP
+
+
+def test_the_report_counts_no_reader_as_suppressed_whose_domain_blocks_us(sqlite, tmp_path):
+    fill(sqlite, 40)
+    with scripted({"RCPT": ["550 5.1.1 no such user"] * 20}, extensions=["PIPELINING"]) as server:
+        report = worker(sqlite, [smtp(server.port)], FakeClock(), tmp_path / "epoch").deliver()
+    assert (report.failed, report.suppressed, len(report.blocks)) == (20, 0, 1)
+
+
+def test_a_message_over_the_size_that_the_server_announced_is_no_bounce(sqlite, tmp_path):
+    fill(sqlite, 2)
+    with scripted(extensions=["SIZE 100"]) as server:
+        report = worker(sqlite, [smtp(server.port)], FakeClock(), tmp_path / "epoch").deliver()
+        assert server.messages == []
+    assert (report.failed, report.suppressed) == (2, 0)
+    with sqlite.connect() as connection:
+        assert connection.execute(select(schema.bounces)).all() == []
 
 
 def test_a_reply_that_comes_before_the_message_is_not_taken_for_its_answer(sqlite, tmp_path):

@@ -8,14 +8,13 @@ from digestmail.errors import DeliveryError, TransportError
 from digestmail.transports.base import ThrottledError
 from digestmail.transports.smtp.sender_faults import Meaning, fault_of, names_recipient
 
-TOO_LARGE = 552
-"""Exceeded storage allocation: with SIZE declared, the message is over the server's limit (RFC 1870 section 6)."""
-
 _MAX_TEXT = 400  # characters of a reply worth keeping; some servers explain themselves at length
 
 _THROTTLING = frozenset({432, 454})
 """What Exchange Online and Amazon SES say to a message they will take later; before it, both mean logins."""
 _TOO_MANY_CONNECTIONS = 432
+_TOO_LARGE = 552
+"""Exceeded storage allocation: with SIZE declared, the message is over the server's limit (RFC 1870 section 6)."""
 _LESS = frozenset({Meaning.RATE, Meaning.CONNECTIONS})
 
 
@@ -46,7 +45,7 @@ def judge_refusal(step: Step, code: int, text: str, recipient: str = "") -> Deli
     if fault is not None or (code in _THROTTLING and not names_recipient(code, text, recipient)):
         crowded = code == _TOO_MANY_CONNECTIONS if fault is None else fault.meaning is Meaning.CONNECTIONS
         return ThrottledError(said, code=code, connections=crowded)
-    if step is Step.MAIL and code != TOO_LARGE:
+    if step is Step.MAIL and code != _TOO_LARGE:
         return TransportError(said, code=code)
     return DeliveryError(said, code=code, permanent=not transient)
 

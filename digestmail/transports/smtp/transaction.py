@@ -6,13 +6,10 @@ transaction costs one round trip. `manners` decides where that is.
 
 from __future__ import annotations
 
-import re
 from collections.abc import Mapping
 from contextlib import suppress
 
 from digestmail.errors import DeliveryError, TransportError
-from digestmail.model.deliveries import Envelope
-from digestmail.text.addresses import with_ascii_domain
 from digestmail.transports.base import (
     MessageSource,
     NotSentError,
@@ -20,10 +17,12 @@ from digestmail.transports.base import (
     OutboundMessage,
     OutcomeUnknownError,
     Receipt,
+    ThrottledError,
     Verdict,
 )
+from digestmail.transports.smtp.commands import Commands
 from digestmail.transports.smtp.manners import TRIAL_PATIENCE, Terms
-from digestmail.transports.smtp.replies import TOO_LARGE, Step, judge_refusal
+from digestmail.transports.smtp.replies import Step, judge_refusal
 from digestmail.transports.smtp.reply_reader import ProtocolError, Reply, ReplyReader, ReplyTimeoutError
 
 _SHUTTING_DOWN = 421
@@ -33,8 +32,6 @@ _USUAL = (250, 250, _GO_ON)
 _OUT_OF_STEP = frozenset({500, 502, 503})
 """Command not recognised, not implemented, out of sequence: to a command that is none of these, the server was not
 ready for it (RFC 5321 section 4.2.2)."""
-_SIZE = re.compile(r"0*[1-9][0-9]{0,19}")
-"""The most octets of a message; 0, or nothing, means no fixed limit (RFC 1870 section 4)."""
 _AFTER_THE_DOT = 10
 """The answer to the final dot may take this many times longer (RFC 5321 section 4.5.3.2.6: 10 minutes)."""
 
@@ -55,7 +52,7 @@ class Conversation:
         dot; `limit` the most messages.
         """
         self._wire = wire
-        self._wording = _Commands(features)
+        self._wording = Commands(features)
         self._terms = terms
         self._pipelines = terms.pipelines
         self._timeout = timeout
@@ -114,6 +111,8 @@ class Conversation:
             outgoing.resolve(refusal)
             if isinstance(refusal, TransportError):
                 raise refusal
+            if _is_farewell(refusal):
+                raise NotTakenError(str(refusal))
             return None
         following = source.try_take() if self._pipelines and self._left > 0 and self._terms.may_go_behind() else None
         commands = self._begin(following) if following is not None else ()
@@ -151,6 +150,11 @@ class Conversation:
             if following is not None:
                 following.resolve(NotSentError(str(verdict)))
             raise verdict
+        elif _is_farewell(verdict):
+            farewell = NotTakenError(str(verdict))
+            if following is not None:
+                following.resolve(farewell)
+            raise farewell
         return following
 
     def _is_about_what_is_behind(self, reply: Reply) -> bool:
@@ -199,7 +203,7 @@ class Conversation:
             reply = await self._wire.reply(patience)
             step = _step(command)
             if reply.code == _SHUTTING_DOWN:
-                raise NotSentError(f"the mail server is shutting down: 421 {reply.text}", code=_SHUTTING_DOWN)
+                return self._closed(step or Step.MAIL, reply)
             if refusal is None and self._out_of_step(step, reply):
                 raise _OutOfStepError(f"{step} was answered with {reply.code} {reply.text}")
             if step is None and not reply.positive:
@@ -210,6 +214,13 @@ class Conversation:
                 refusal = judge_refusal(step, reply.code, reply.text, self._recipient)
         self._needs_reset = refusal is not None
         return refusal
+
+    def _closed(self, step: Step, reply: Reply) -> ThrottledError:
+        """Return what a 421 says of the message, if it asks for less. Raises NotSentError if the server shuts down."""
+        refusal = judge_refusal(step, reply.code, reply.text, self._recipient)
+        if isinstance(refusal, ThrottledError):
+            return refusal
+        raise NotSentError(f"the mail server is shutting down: 421 {reply.text}", code=_SHUTTING_DOWN)
 
     def _out_of_step(self, step: Step | None, reply: Reply) -> bool:
         """Return whether a reply says that the command came too early, rather than that it is wrong."""
@@ -231,6 +242,11 @@ def _step(command: bytes) -> Step | None:
     return {b"MAIL": Step.MAIL, b"RCPT": Step.RCPT, b"DATA": Step.DATA}.get(command[:4])
 
 
+def _is_farewell(refusal: DeliveryError) -> bool:
+    """Return whether a server that accepts less closes the connection with this (RFC 5321 section 4.2.3)."""
+    return isinstance(refusal, ThrottledError) and refusal.code == _SHUTTING_DOWN
+
+
 def _final(reply: Reply, recipient: str) -> Receipt | DeliveryError | TransportError:
     """Judge the answer to the whole message."""
     if reply.positive:
@@ -244,48 +260,6 @@ def _without_answer(error: TransportError, *, handed_over_in_part: bool) -> Deli
     if handed_over_in_part:
         return NotSentError(str(error))
     return OutcomeUnknownError(f"no intelligible reply to the end of the message, the outcome is unknown: {error}")
-
-
-class _Commands:
-    """Writes MAIL and RCPT with what a server offered (RFC 1870, 3461, 6152, 6531)."""
-
-    def __init__(self, features: Mapping[str, str]) -> None:
-        """`features` are what it offered: lower case, with their parameters."""
-        self._declares_size = "size" in features
-        limit = _SIZE.fullmatch(features.get("size", "").strip())
-        self._largest = int(limit[0]) if limit else None
-        self._utf8 = None
-        if "smtputf8" in features:
-            self._utf8 = " BODY=8BITMIME SMTPUTF8" if "8bitmime" in features else " SMTPUTF8"
-        self._mail_end, self._rcpt_end = (" RET=HDRS", " NOTIFY=FAILURE") if "dsn" in features else ("", "")
-
-    def write(self, envelope: Envelope, octets: int) -> tuple[bytes, bytes]:
-        """Return MAIL and RCPT for a message of `octets`. Raises what refuses it before a word is said."""
-        sender, recipient = envelope.sender, envelope.recipient
-        if self._largest is not None and octets > self._largest:
-            raise DeliveryError(
-                f"the message has {octets} octets, the mail server takes {self._largest}",
-                code=TOO_LARGE,
-                permanent=True,
-            )
-        utf8 = ""
-        if not (sender.isascii() and recipient.isascii()):
-            sender, recipient = with_ascii_domain(sender), with_ascii_domain(recipient)
-            if not (sender.isascii() and recipient.isascii()):
-                if self._utf8 is None:
-                    raise _cannot_carry_utf8(sender)
-                utf8 = self._utf8
-        size = f" SIZE={octets}" if self._declares_size else ""
-        mail = f"MAIL FROM:<{sender}>{size}{utf8}{self._mail_end}\r\n"
-        return mail.encode(), f"RCPT TO:<{recipient}>{self._rcpt_end}\r\n".encode()
-
-
-def _cannot_carry_utf8(sender: str) -> DeliveryError | TransportError:
-    if not sender.isascii():
-        return TransportError("the sender's address needs SMTPUTF8, which the mail server does not offer")
-    return DeliveryError(
-        "the recipient's address needs SMTPUTF8, which the mail server does not offer", code=None, permanent=True
-    )
 
 
 def dot_stuffed(message: bytes) -> bytes:
