@@ -45,11 +45,14 @@ def with_cadence(digest: Digest, cadence: Cadence) -> Digest:
 def catching_up(digest: Digest, slot: Slot, absence: CatchUp, since: date) -> Digest:
     """Return the variant of a digest or variant, in `slot`, for readers whose pause began on the local day `since`.
 
-    Its name contains both days, because readers whose pauses began on the same day may return on different days.
+    Its name contains both days, because readers whose pauses began on the same day may return on different days. Its
+    window begins with the last slot before that day, as that of the first edition that they missed.
     """
     variant = "-".join(filter(None, (digest.schedule.every, f"{since}--{slot.key}")))
     named = replace(digest, name=f"{digest.base}{VARIANT_MARK}{variant}", catch_up=replace(absence, since=since))
-    days = (slot.day - since).days + 1
+    midnight = datetime.combine(since, time(), ZoneInfo(digest.schedule.timezone))
+    before = current_slot(digest.schedule, midnight - _INSTANT)
+    days = (slot.day - (before.day if before else since)).days
     every = digest.schedule.every
     return _widened(named, days, periods=days / LONGEST_PERIOD[every] if every else days)
 

@@ -146,6 +146,11 @@ def base_name(name: str) -> str:
     return name.partition(VARIANT_MARK)[0]
 
 
+def is_catch_up(name: str) -> bool:
+    """Return whether `name` is that of a catch-up edition, such as `daily@2026-11-14--2026-11-28`."""
+    return _PERIOD.search(name.partition(VARIANT_MARK)[2]) is not None
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class CatchUp:
     """Whom a catch-up edition is for: readers whose pause began from `first` to `last` and ended in between.

@@ -10,7 +10,7 @@ from itertools import chain, islice
 from types import MappingProxyType
 from typing import Any
 
-from sqlalchemy import Connection, case, func, literal_column, select, update
+from sqlalchemy import ColumnElement, Connection, case, func, literal_column, select, update
 
 from digestmail.errors import StorageError
 from digestmail.model.deliveries import DeliveryState
@@ -119,14 +119,41 @@ def cancel(
     return connection.execute(cancelled).rowcount
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Withdrawn:
+    """An edition that a subscriber does not get, because its delivery was cancelled."""
+
+    digest: str
+    composed_at: datetime
+
+
+def withdrawn(connection: Connection, subscriber_id: int, why: str, cancelled_at: datetime) -> tuple[Withdrawn, ...]:
+    """Return the editions that `cancel` took from a subscriber at that time for that reason, except announcements."""
+    e = editions.c
+    rows = connection.execute(
+        select(e.digest, e.base, e.composed_at)
+        .join(deliveries, deliveries.c.edition_id == e.id)
+        .where(*_cancelled(subscriber_id, why, cancelled_at))
+    )
+    return tuple(
+        Withdrawn(digest=row.digest, composed_at=row.composed_at)
+        for row in rows
+        if row.digest != announcement_name(row.base)
+    )
+
+
+def _cancelled(subscriber_id: int, why: str, at: datetime) -> tuple[ColumnElement[bool], ...]:
+    d = deliveries.c
+    return d.subscriber_id == subscriber_id, d.state == DeliveryState.CANCELLED, d.text == why, d.ended_at == at
+
+
 def restore(connection: Connection, subscriber_id: int, why: str, cancelled_at: datetime, now: datetime) -> int:
     """Make due again what `cancel` took from a subscriber at that time for that reason; return how many."""
     d = deliveries.c
-    cancelled = d.subscriber_id == subscriber_id, d.state == DeliveryState.CANCELLED, d.text == why
     waiting = case((d.attempts == 0, DeliveryState.QUEUED.value), else_=DeliveryState.DEFERRED.value)
     return connection.execute(
         update(deliveries)
-        .where(*cancelled, d.ended_at == cancelled_at)
+        .where(*_cancelled(subscriber_id, why, cancelled_at))
         .values(state=waiting, due_at=now, ended_at=None, text=None)
     ).rowcount
 

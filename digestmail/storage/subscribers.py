@@ -8,7 +8,7 @@ from typing import Any
 
 from sqlalchemy import ColumnElement, Connection, Row, Select, case, delete, func, select, true, update
 
-from digestmail.model.digests import Cadence
+from digestmail.model.digests import Cadence, is_catch_up
 from digestmail.model.subscribers import Consent, Preferences, Subscriber, SubscriberState, Subscription
 from digestmail.schedule.moments import is_paused
 from digestmail.storage import deliveries, idempotency, opt_outs
@@ -18,6 +18,8 @@ from digestmail.text.addresses import key_of
 
 _CHUNK = 5000
 _SAME_PAUSE = timedelta(days=1)
+_PAUSED = "paused"
+"""Why a pause cancels deliveries."""
 
 
 def add(connection: Connection, address: str, now: datetime) -> int:
@@ -203,9 +205,10 @@ def restore(connection: Connection, before: Subscriber, now: datetime) -> None:
 
 
 def pause(connection: Connection, subscriber_id: int, until: datetime | None, now: datetime) -> None:
-    """Pause a subscriber until `until`; None ends a pause.
+    """Pause a subscriber until `until`, and cancel deliveries that are due before; None ends a pause.
 
-    A pause that follows another within a day continues it, because nothing or little was received in between.
+    A pause that follows another within a day continues it, because nothing or little was received in between. One that
+    cancels editions begins when the first of them was composed, so that they are caught up on.
     """
     s = subscribers.c
     row = connection.execute(select(s.paused_from, s.paused_until).where(s.id == subscriber_id)).first()
@@ -215,14 +218,13 @@ def pause(connection: Connection, subscriber_id: int, until: datetime | None, no
         if is_paused(row.paused_until, now):
             _set(connection, subscriber_id, now, paused_until=now)
         return
-    continues = row.paused_from is not None and is_paused(row.paused_until, now - _SAME_PAUSE)
-    _set(
-        connection,
-        subscriber_id,
-        now,
-        paused_from=row.paused_from if continues else now,
-        paused_until=until,
-    )
+    deliveries.cancel(connection, subscriber_id, _PAUSED, now, due_before=until)
+    withdrawn = deliveries.withdrawn(connection, subscriber_id, _PAUSED, now)
+    began = min([now, *(one.composed_at for one in withdrawn)])
+    soon_after = is_paused(row.paused_until, now - _SAME_PAUSE) or any(is_catch_up(one.digest) for one in withdrawn)
+    if row.paused_from is not None and soon_after:
+        began = min(began, row.paused_from)
+    _set(connection, subscriber_id, now, paused_from=began, paused_until=until)
 
 
 def leave(connection: Connection, subscriber_id: int, digest: str, now: datetime) -> bool:

@@ -129,8 +129,6 @@ def pause(
     with database.begin() as connection:
         before = _get(connection, subscriber_id)
         subscribers.pause(connection, subscriber_id, until, now)
-        if until is not None:
-            deliveries.cancel(connection, subscriber_id, "paused", now, due_before=until)
         after = _get(connection, subscriber_id)
         if notify and after != before:
             notify_of_change(connection, before, now)

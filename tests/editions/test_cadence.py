@@ -13,9 +13,11 @@ from fakes import FakeSource, digest, reading, render, sighting
 from sqlalchemy import select, update
 
 from digestmail.collect.collector import collect
+from digestmail.editions.announce import announce
 from digestmail.editions.publish import dry_run_publish, publish
 from digestmail.errors import RenderError, StorageError
 from digestmail.model.digests import Cadence, Limits
+from digestmail.model.editions import Announcement
 from digestmail.model.subscribers import Preferences, Subscription
 from digestmail.storage import deliveries, editions, subscribers
 from digestmail.storage import schema as tables
@@ -256,6 +258,67 @@ def test_readers_whose_pauses_began_on_one_day_share_an_edition(weeks):
 def test_a_pause_between_two_editions_is_not_caught_up_on(weeks):
     weeks.join("ada")
     weeks.play(0)
+    weeks.pause("ada", 0.8, 0.5)
+    weeks.play(1)
+    assert [name for name, _, _ in weeks.mails("ada")] == ["daily", "daily"]
+
+
+@pytest.mark.parametrize("ends", [None, 0.6], ids=["ended early", "ran out"])
+def test_a_short_pause_that_cancels_an_edition_is_caught_up_on(weeks, ends):
+    weeks.join("ada")
+    weeks.sends = False
+    weeks.play(0)
+    weeks.pause("ada", ends or 30, 0.1)
+    assert weeks.mails("ada") == []
+    if ends is None:
+        weeks.pause("ada", None, 0.2)
+    weeks.play(1)
+    ((name, _, numbers),) = weeks.mails("ada")
+    assert name == "daily@2026-05-04--2026-05-05"
+    assert sorted(numbers) == [1, 2, 3, 11, 12, 13]
+    weeks.play(2)
+    assert [name for name, _, _ in weeks.mails("ada")][1:] == ["daily"]
+    weeks.check_accounts()
+
+
+def test_an_edition_of_several_days_that_a_pause_cancels_is_caught_up_on(weeks):
+    weeks.join("ada", Cadence.WEEKLY)
+    weeks.join("bob", Cadence.WEEKDAYS)
+    weeks.play(*range(-3, 0))
+    weeks.sends = False
+    weeks.play(0)
+    for name in ("ada", "bob"):
+        weeks.pause(name, 0.6, 0.1)
+    weeks.play(1)
+    ((name, _, numbers),) = weeks.mails("bob")[1:]
+    assert name == "daily@weekdays-2026-05-04--2026-05-05"
+    assert min(numbers) < -10, "papers of Saturday"
+    weeks.play(*range(2, 8), papers=1)
+    ((name, _, numbers),) = weeks.mails("ada")
+    assert name == "daily@weekly-2026-05-04--2026-05-11"
+    assert min(numbers) < 0, "papers of the week before the pause"
+    weeks.check_accounts()
+
+
+def test_a_catch_up_edition_that_a_pause_cancels_comes_again_later(weeks):
+    weeks.join("ada", Cadence.WEEKLY)
+    weeks.pause("ada", 1.5, -0.5)
+    weeks.sends = False
+    weeks.play(*range(8))
+    ((name, _, _),) = weeks.mails("ada")
+    assert name == "daily@weekly-2026-05-03--2026-05-11"
+    weeks.pause("ada", 7.6, 7.1)
+    weeks.play(*range(8, 15))
+    assert [name for name, _, _ in weeks.mails("ada")] == ["daily@weekly-2026-05-03--2026-05-18"]
+    weeks.check_accounts()
+
+
+def test_an_announcement_that_a_pause_cancels_is_not_caught_up_on(weeks):
+    weeks.join("ada")
+    weeks.play(0)
+    weeks.sends = False
+    notice = Announcement(subject="News", text="Hello.")
+    announce(weeks.database, DAILY, notice, render, at(0.1))
     weeks.pause("ada", 0.8, 0.5)
     weeks.play(1)
     assert [name for name, _, _ in weeks.mails("ada")] == ["daily", "daily"]

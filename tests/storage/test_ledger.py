@@ -184,9 +184,7 @@ class LedgerMachine(RuleBasedStateMachine):
                 )
                 deliveries.cancel(self.connection, id_, "suppressed", self.now)
             case "pause":
-                until = self.now + timedelta(hours=1)
-                subscribers.pause(self.connection, id_, until, self.now)
-                deliveries.cancel(self.connection, id_, "paused", self.now, due_before=until)
+                subscribers.pause(self.connection, id_, self.now + timedelta(hours=1), self.now)
             case "go on":
                 subscribers.pause(self.connection, id_, None, self.now)
             case "cancel":
