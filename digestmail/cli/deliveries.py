@@ -133,11 +133,21 @@ def retry(
             slot=slot,
             subscriber_id=_subscriber(opened, to) if to else None,
         )
-        if dry_run:
-            sys.stdout.write(f"{admin.count(opened.database, meant)} would be queued again\n")
-            return
-        done = admin.retry(opened.database, meant, opened.clock.now())
-    sys.stdout.write(f"{done} queued again\n")
+        database = opened.database
+        done = admin.count(database, meant) if dry_run else admin.retry(database, meant, opened.clock.now())
+        why = "" if done else _why_none(admin.count_cancelled(database, meant), digest)
+    sys.stdout.write(f"{done} {'would be ' if dry_run else ''}queued again{why}\n")
+
+
+def _why_none(cancelled: int, digest: str | None) -> str:
+    """Return why nothing was retried if deliveries were cancelled. Announcements and variants cannot be sent again."""
+    from digestmail.model.digests import VARIANT_MARK
+
+    if not cancelled:
+        return ""
+    if digest is not None and VARIANT_MARK in digest:
+        return f"; {cancelled} cancelled"
+    return f"; {cancelled} cancelled: `digestmail send` sends an edition to those who did not get it"
 
 
 @app.command()

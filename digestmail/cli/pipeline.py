@@ -4,11 +4,14 @@ from __future__ import annotations
 
 import sys
 from functools import partial
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from digestmail.cli.options import ConfigPath, DryRun, Json, Now, Quiet, open_app
+
+if TYPE_CHECKING:
+    from digestmail.editions.late_recipients import LateRecipients
 
 
 def run(
@@ -107,10 +110,20 @@ def send(
     edition: Annotated[
         str | None, typer.Option("--edition", metavar="SLOT", help="The edition. Default: the latest one.")
     ] = None,
+    uncertain: Annotated[
+        bool,
+        typer.Option(
+            "--uncertain",
+            help="Also where a delivery was cancelled but may have been sent, as before a restore from a backup.",
+        ),
+    ] = False,
     json: Json = False,
     quiet: Quiet = False,
 ) -> None:
-    """Send an edition that is out to subscribers who did not get it, such as those who subscribed since."""
+    """Send an edition that is out to subscribers who did not get it, such as those who subscribed since.
+
+    A delivery that was cancelled is sent if the reader came back, and was not sent before.
+    """
     from digestmail.cli import printing, progress, stopping
     from digestmail.cli.names import find_named
     from digestmail.editions.late_recipients import queue_edition
@@ -122,14 +135,24 @@ def send(
     ):
         found = find_named("digest", digest, app.digests)
         app.epoch().check_database(app.database)
-        queued = queue_edition(app.database, found, edition, to, app.wall_clock.now())
+        queued = queue_edition(app.database, found, edition, to, app.wall_clock.now(), uncertain=uncertain)
         if not quiet and not json:
-            sys.stdout.write(
-                f"{found.name} {queued.slot}: {queued.queued} queued, {queued.had_it} had it, "
-                f"{queued.nothing_for} without papers\n"
-            )
+            sys.stdout.write(f"{found.name} {_queued(queued)}\n")
         report, zone = app.deliver(stop=stop), found.schedule.timezone
     printing.report(report, json=json, quiet=quiet, failed=report.went_wrong, zone=zone)
+
+
+def _queued(result: LateRecipients) -> str:
+    text = (
+        f"{result.slot}: {result.queued} queued, {result.had_it} had it, {result.nothing_for} without papers, "
+        f"{result.uncertain} uncertain"
+    )
+    if not result.uncertain:
+        return text.removesuffix(", 0 uncertain")
+    return (
+        f"{text}\nuncertain: their delivery was cancelled, but may have been sent, as before a restore from a backup; "
+        "your mail server's log says more, and --uncertain sends it"
+    )
 
 
 def register(app: typer.Typer) -> None:

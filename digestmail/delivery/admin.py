@@ -64,6 +64,12 @@ def count(database: Database, meant: Unfinished) -> int:
         return notices + delivery_admin.count(connection, meant)
 
 
+def count_cancelled(database: Database, meant: Unfinished) -> int:
+    """Return how many of the deliveries that are meant were cancelled, which `retry` leaves alone."""
+    with database.connect() as connection:
+        return delivery_admin.count_cancelled(connection, meant)
+
+
 def retry(database: Database, meant: Unfinished, now: datetime) -> int:
     """Put ambiguous and failed deliveries back into the outbox; return how many."""
     with database.begin() as connection:

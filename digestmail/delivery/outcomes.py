@@ -10,7 +10,14 @@ from random import Random
 from digestmail.bounces.parsing.classify import classify_refusal
 from digestmail.delivery.backoff import next_attempt
 from digestmail.errors import DeliveryError, TransportError
-from digestmail.model.deliveries import AmbiguousPolicy, Attempted, ClaimedMessage, Delivery, DeliveryState
+from digestmail.model.deliveries import (
+    TOO_LATE,
+    AmbiguousPolicy,
+    Attempted,
+    ClaimedMessage,
+    Delivery,
+    DeliveryState,
+)
 from digestmail.model.subscribers import BounceKind
 from digestmail.schedule.moments import age
 from digestmail.text.addresses import domain_of
@@ -195,7 +202,7 @@ def no_longer_eligible(message: ClaimedMessage, rules: Rules, now: datetime) -> 
     late = age(message.queued_at, now)
     if late > rules.max_lateness:
         hours = int(late.total_seconds() // 3600)
-        return Attempted(state=DeliveryState.CANCELLED, text=f"too late: {hours} hours", begun=False)
+        return Attempted(state=DeliveryState.CANCELLED, text=f"{TOO_LATE}: {hours} hours", begun=False)
     return None
 
 

@@ -8,6 +8,7 @@ from pathlib import Path
 
 from digestmail.delivery.epoch import EpochFile
 from digestmail.errors import StorageError
+from digestmail.model.deliveries import PUT_BACK
 from digestmail.storage import backup, delivery_admin, outputs
 from digestmail.storage.database import Database
 from digestmail.storage.settings import bump_epoch, epoch, mark_restored
@@ -38,9 +39,8 @@ def adopt(database: Database, guard: EpochFile, now: datetime) -> int:
     """
     seen = guard.seen
     with database.begin() as connection:
-        reason = "the database was put back from a backup"
-        cancelled = delivery_admin.cancel_open(connection, reason, now)
-        outputs.cancel_open(connection, reason, now)
+        cancelled = delivery_admin.cancel_open(connection, PUT_BACK, now)
+        outputs.cancel_open(connection, PUT_BACK, now)
         mark_restored(connection, now)
         bump_epoch(connection, max(epoch(connection), seen))
     return cancelled

@@ -1,4 +1,8 @@
-"""Queues an edition that is out for subscribers who did not get it, such as those who subscribed since."""
+"""Queues an edition that is out for subscribers who did not get it, such as those who subscribed since.
+
+A delivery that was cancelled is queued again. If it may have been sent all the same, only the operator's explicit word
+does that.
+"""
 
 from __future__ import annotations
 
@@ -11,11 +15,13 @@ from sqlalchemy import Connection
 from digestmail.editions.recipients import SegmentAssigner
 from digestmail.errors import StorageError
 from digestmail.model.archive import StoredEdition
+from digestmail.model.deliveries import PUT_BACK, TOO_LATE
 from digestmail.model.digests import Digest
 from digestmail.model.subscribers import Subscriber, SubscriberState
-from digestmail.storage import audience, deliveries, editions, received, subscribers
+from digestmail.storage import audience, deliveries, editions, late_deliveries, received, settings, subscribers
 from digestmail.storage.audience import Audience, RecipientChoices
 from digestmail.storage.database import Database
+from digestmail.storage.late_deliveries import Cancelled
 
 WELCOME_WITHIN = timedelta(days=14)
 """An older edition is no welcome."""
@@ -29,17 +35,20 @@ class LateRecipients:
     queued: int
     had_it: int
     """Subscribers who have a delivery of it already."""
+    uncertain: int
+    """Subscribers whose delivery was cancelled, but may have been sent; they are not queued."""
     nothing_for: int
     """Subscribers without papers in it."""
 
 
 def queue_edition(
-    database: Database, digest: Digest, slot: str | None, address: str | None, now: datetime
+    database: Database, digest: Digest, slot: str | None, address: str | None, now: datetime, *, uncertain: bool = False
 ) -> LateRecipients:
     """Queue the edition of `slot`, or the latest one, for `address`, or for all active subscribers who lack it.
 
-    Paused subscribers and those who get the digest less often are left out, unless their address is given. Raises
-    StorageError if there is no such edition, or if `address` is not subscribed to the digest.
+    Paused subscribers and those who get the digest less often are left out, unless their address is given. Those who
+    may have got it are left out, unless `uncertain`. Raises StorageError if there is no such edition, or if `address`
+    is not subscribed to the digest.
     """
     with database.begin() as connection:
         stored = _edition(connection, digest, slot)
@@ -48,14 +57,27 @@ def queue_edition(
         else:
             people = [_subscriber(connection, digest, address).id]
         had_it = deliveries.recipients_of(connection, stored.id)
-        waiting = [one for one in people if one not in had_it]
-        queued = sum(_queue(connection, digest, stored, one, now) for one in waiting)
+        cancelled = _cancelled(connection, stored.id)
+        held = set[int]() if uncertain else {one for one in people if cancelled.get(one)}
+        waiting = [one for one in people if (one not in had_it or one in cancelled) and one not in held]
+        queued = sum(_queue(connection, digest, stored, one, now, again=one in cancelled) for one in waiting)
     return LateRecipients(
         slot=stored.edition.slot.key,
         queued=queued,
-        had_it=len(people) - len(waiting),
+        had_it=len(people) - len(waiting) - len(held),
+        uncertain=len(held),
         nothing_for=len(waiting) - queued,
     )
+
+
+def may_have_been_sent(one: Cancelled, restored_at: datetime | None) -> bool:
+    """Return whether a cancelled delivery may have been sent; `restored_at` is the last restore from a backup.
+
+    The database may be older than the delivery if it was restored since, or if the delivery was too late. Otherwise
+    only what was still waiting is cancelled.
+    """
+    forgotten = restored_at is not None and (one.cancelled_at is None or one.cancelled_at <= restored_at)
+    return one.may_have_arrived or forgotten or one.why == PUT_BACK or one.why.startswith(TOO_LATE)
 
 
 def welcome(connection: Connection, digests: Sequence[Digest], subscriber_id: int, now: datetime) -> int:
@@ -67,9 +89,17 @@ def welcome(connection: Connection, digests: Sequence[Digest], subscriber_id: in
         latest = editions.latest(connection, digest.name) if digest.name in subscribed else None
         if not digest.welcome_edition or latest is None or latest.edition.slot.at < now - WELCOME_WITHIN:
             continue
-        if deliveries.content_of(connection, latest.id, subscriber_id) is None:
-            queued += _queue(connection, digest, latest, subscriber_id, now)
+        again = _cancelled(connection, latest.id, subscriber_id).get(subscriber_id) is False
+        if again or deliveries.content_of(connection, latest.id, subscriber_id) is None:
+            queued += _queue(connection, digest, latest, subscriber_id, now, again=again)
     return queued
+
+
+def _cancelled(connection: Connection, edition_id: int, subscriber_id: int | None = None) -> dict[int, bool]:
+    """Return whether the cancelled deliveries of an edition may have been sent, by subscriber id."""
+    restored_at = settings.restored_at(connection)
+    found = late_deliveries.cancelled(connection, edition_id, subscriber_id)
+    return {one.subscriber_id: may_have_been_sent(one, restored_at) for one in found}
 
 
 def _edition(connection: Connection, digest: Digest, slot: str | None) -> StoredEdition:
@@ -88,8 +118,13 @@ def _subscriber(connection: Connection, digest: Digest, address: str) -> Subscri
     return found
 
 
-def _queue(connection: Connection, digest: Digest, stored: StoredEdition, subscriber_id: int, now: datetime) -> bool:
-    """Queue an edition for one subscriber; return whether there are papers for them."""
+def _queue(
+    connection: Connection, digest: Digest, stored: StoredEdition, subscriber_id: int, now: datetime, *, again: bool
+) -> bool:
+    """Queue an edition for one subscriber, with `again` by their cancelled delivery.
+
+    Return whether there are papers for them.
+    """
     person = subscribers.get(connection, subscriber_id)
     wish = next((one for one in person.subscriptions if one.digest == digest.name), None) if person else None
     if person is None or wish is None:
@@ -101,6 +136,8 @@ def _queue(connection: Connection, digest: Digest, stored: StoredEdition, subscr
     segment_id = assigner.segment_for(wanted, before)
     if segment_id is None:
         return False
+    if again:
+        return late_deliveries.queue_again(connection, stored.id, subscriber_id, segment_id, now)
     queued = deliveries.enqueue(connection, [(subscriber_id, segment_id, now)], stored.id)
     editions.add_recipients(connection, stored.id, queued)
     return True

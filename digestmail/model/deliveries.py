@@ -17,6 +17,12 @@ NOTICE = "notice"
 """Shown where a delivery has the name of its digest; no digest may be called so."""
 
 
+PUT_BACK = "the database was put back from a backup"
+"""Why a restore cancels what is open: it may have been sent after the backup was made."""
+TOO_LATE = "too late"
+"""How the reason begins why a delivery is cancelled that was not begun for long, as after a restore unknown to us."""
+
+
 class NoticeKind(StrEnum):
     """The kind of an email that belongs to no edition."""
 

@@ -121,6 +121,11 @@ def count(connection: Connection, meant: Unfinished) -> int:
     return count_rows(connection, deliveries, _conditions(meant))
 
 
+def count_cancelled(connection: Connection, meant: Unfinished) -> int:
+    """Return how many of the deliveries that are meant were cancelled, which `retry` leaves alone."""
+    return count_rows(connection, deliveries, _conditions(meant, (DeliveryState.CANCELLED,)))
+
+
 def retry(connection: Connection, meant: Unfinished, now: datetime) -> int:
     """Put ambiguous and failed deliveries back into the outbox, due at once; return how many.
 
@@ -129,8 +134,8 @@ def retry(connection: Connection, meant: Unfinished, now: datetime) -> int:
     return put_back(connection, deliveries, _conditions(meant), now)
 
 
-def _conditions(meant: Unfinished) -> list[ColumnElement[bool]]:
-    conditions = unfinished(deliveries, meant)
+def _conditions(meant: Unfinished, states: Sequence[DeliveryState] = RETRIED) -> list[ColumnElement[bool]]:
+    conditions = unfinished(deliveries, meant, states)
     editions_meant = select(editions.c.id)
     if meant.digest is not None:
         editions_meant = editions_meant.where(is_of(meant.digest))
@@ -144,10 +149,10 @@ def _conditions(meant: Unfinished) -> list[ColumnElement[bool]]:
 # -- the same for deliveries and notices -----------------------------------------------------------------------------
 
 
-def unfinished(table: Table, meant: Unfinished) -> list[ColumnElement[bool]]:
-    """Return the conditions for the rows of `table` that are meant, except for digest and slot."""
+def unfinished(table: Table, meant: Unfinished, states: Sequence[DeliveryState] = RETRIED) -> list[ColumnElement[bool]]:
+    """Return the conditions for the rows of `table` in `states` that are meant, except for digest and slot."""
     c = table.c
-    conditions: list[ColumnElement[bool]] = [c.state.in_(RETRIED)]
+    conditions: list[ColumnElement[bool]] = [c.state.in_(states)]
     if meant.code is not None:
         conditions.append(c.code == meant.code)
     if meant.text is not None:

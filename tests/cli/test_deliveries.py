@@ -71,6 +71,21 @@ def test_an_edition_that_is_out_is_sent_to_those_who_subscribed_since(sent):
     assert "did you mean 'daily'?" in digestmail(site, "send", "dialy", status=1)
 
 
+def test_a_cancelled_delivery_is_sent_again_on_request_and_a_retry_says_how(sent):
+    site, mailbox = sent
+    change(site, "UPDATE deliveries SET state = 'queued', attempts = 0, due_at = 0, ended_at = NULL")
+    digestmail(site, "subscribers", "remove", "a@example.org")
+    digestmail(site, "subscribers", "add", "a@example.org", "--digest", "daily")
+    expected = "; 1 cancelled: `digestmail send` sends an edition to those who did not get it\n"
+    said = digestmail(site, "deliveries", "retry", "daily", "--to", "a@example.org", "--dry-run")
+    assert said == f"0 would be queued again{expected}"
+    assert digestmail(site, "deliveries", "retry", "daily", "--to", "a@example.org") == f"0 queued again{expected}"
+    assert digestmail(site, "deliveries", "retry", "daily", "--to", "b@example.org") == "0 queued again\n"
+    arrived = len(list((mailbox / "new").iterdir()))
+    assert "1 queued, 0 had it" in digestmail(site, "send", "daily", "--to", "a@example.org")
+    assert len(list((mailbox / "new").iterdir())) == arrived + 2
+
+
 UNKNOWN = [
     ("deliveries list --digest dialy", "there is no digest 'dialy'; did you mean 'daily'? there are: daily, notice"),
     ("deliveries list --slot 2026-04-03", "there is no edition '2026-04-03'; the last are 2026-04-02"),
@@ -194,6 +209,12 @@ def test_a_restored_backup_sends_nothing_again(sent):
     assert kept.name in said
     assert "0 sent" in digestmail(site, "deliver")
     assert len(list((mailbox / "new").iterdir())) == arrived
+    said = digestmail(site, "send", "daily")
+    assert "0 queued, 0 had it, 0 without papers, 2 uncertain\nuncertain: their delivery was cancelled" in said
+    assert len(list((mailbox / "new").iterdir())) == arrived
+    said = digestmail(site, "send", "daily", "--uncertain")
+    assert "2 queued, 0 had it, 0 without papers\n" in said
+    assert "2 sent" in said
     assert "no damage found" in digestmail(site, "database", "check")
     assert "bytes now" in digestmail(site, "database", "vacuum")
 

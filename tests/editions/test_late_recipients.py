@@ -13,10 +13,10 @@ from digestmail.collect.collector import collect
 from digestmail.editions.late_recipients import WELCOME_WITHIN, LateRecipients, queue_edition, welcome
 from digestmail.editions.publish import publish
 from digestmail.errors import StorageError
-from digestmail.model.deliveries import DeliveryState
+from digestmail.model.deliveries import PUT_BACK, TOO_LATE, DeliveryState
 from digestmail.model.subscribers import Subscription
 from digestmail.storage import schema as tables
-from digestmail.storage import subscribers
+from digestmail.storage import settings, subscribers
 
 DAILY = digest(topics=(AGENTS,), welcome_edition=True)
 HOUR, DAY = timedelta(hours=1), timedelta(days=1)
@@ -53,10 +53,10 @@ def recipients(database):
 def test_those_who_lack_the_latest_edition_get_it_once(published):
     assert recipients(published) == ["ada"]
     sent = queue_edition(published, DAILY, None, None, THURSDAY + HOUR)
-    assert sent == LateRecipients(slot="2026-04-02", queued=1, had_it=1, nothing_for=1)
+    assert sent == LateRecipients(slot="2026-04-02", queued=1, had_it=1, uncertain=0, nothing_for=1)
     assert recipients(published) == ["ada", "ben"]
     again = queue_edition(published, DAILY, "2026-04-02", None, THURSDAY + HOUR)
-    assert again == LateRecipients(slot="2026-04-02", queued=0, had_it=2, nothing_for=1)
+    assert again == LateRecipients(slot="2026-04-02", queued=0, had_it=2, uncertain=0, nothing_for=1)
     assert recipients(published) == ["ada", "ben"]
 
 
@@ -98,6 +98,83 @@ def test_the_latest_edition_welcomes_whoever_confirmed(published):
         assert welcome(connection, [DAILY], ids["ben"], THURSDAY + DAY) == 0, "once"
         assert welcome(connection, [DAILY], 999, THURSDAY) == 0
     assert recipients(published) == ["ada", "ben"]
+
+
+def cancelled(database, why, at=THURSDAY + HOUR, **fields):
+    """Cancel the delivery to ada."""
+    with database.begin() as connection:
+        values = {"state": DeliveryState.CANCELLED, "due_at": None, "ended_at": at, "text": why, **fields}
+        connection.execute(tables.deliveries.update().values(values))
+
+
+def delivery(database):
+    """Return the delivery to ada, the first one."""
+    with database.connect() as connection:
+        return connection.execute(select(tables.deliveries).order_by(tables.deliveries.c.subscriber_id)).first()
+
+
+def test_a_reader_who_left_before_it_was_sent_and_came_back_gets_it(published):
+    with published.begin() as connection:
+        subscribers.remove(connection, "ada@example.org", THURSDAY)
+    subscribe(published, "ada", THURSDAY + HOUR)
+    before = delivery(published)
+    sent = queue_edition(published, DAILY, None, "ada@example.org", THURSDAY + 2 * HOUR)
+    assert (sent.queued, sent.had_it, sent.uncertain) == (1, 0, 0)
+    after = delivery(published)
+    assert (after.state, after.due_at, after.ended_at) == ("queued", THURSDAY + 2 * HOUR, None)
+    assert after.fence > before.fence
+    assert queue_edition(published, DAILY, None, "ada@example.org", THURSDAY + 2 * HOUR).had_it == 1
+    assert recipients(published) == ["ada"]
+
+
+def test_a_second_attempt_is_deferred_with_what_the_reader_wants_now(published):
+    cancelled(published, "other topics chosen", attempts=2)
+    subscribe(published, "ada", THURSDAY, topics=("Agents",))
+    assert queue_edition(published, DAILY, None, "ada@example.org", THURSDAY).nothing_for == 1
+    subscribe(published, "ada", THURSDAY)
+    assert queue_edition(published, DAILY, None, "ada@example.org", THURSDAY).queued == 1
+    assert (delivery(published).state, delivery(published).attempts) == ("deferred", 2)
+
+
+@pytest.mark.parametrize("why", [PUT_BACK, f"{TOO_LATE}: 50 hours", "unsubscribed"])
+def test_what_may_have_been_sent_needs_the_explicit_word(published, why):
+    cancelled(published, why)
+    if why == "unsubscribed":
+        with published.begin() as connection:
+            settings.mark_restored(connection, THURSDAY + 2 * HOUR)
+    with published.begin() as connection:
+        ada = subscribers.find(connection, "ada@example.org").id
+        assert welcome(connection, [DAILY], ada, THURSDAY + 3 * HOUR) == 0
+    for address in ("ada@example.org", None):
+        sent = queue_edition(published, DAILY, None, address, THURSDAY + 3 * HOUR)
+        assert (sent.had_it, sent.uncertain) == (0, 1)
+    assert delivery(published).state == "cancelled"
+    sent = queue_edition(published, DAILY, None, "ada@example.org", THURSDAY + 3 * HOUR, uncertain=True)
+    assert (sent.queued, sent.uncertain) == (1, 0)
+
+
+def test_an_attempt_without_a_known_outcome_needs_the_explicit_word(published):
+    cancelled(published, "unsubscribed", attempts=1)
+    one = delivery(published)
+    with published.begin() as connection:
+        connection.execute(
+            tables.attempts.insert().values(
+                edition_id=one.edition_id,
+                subscriber_id=one.subscriber_id,
+                number=1,
+                state=DeliveryState.AMBIGUOUS,
+                at=THURSDAY,
+            )
+        )
+    assert queue_edition(published, DAILY, None, "ada@example.org", THURSDAY + HOUR).uncertain == 1
+
+
+def test_who_confirms_again_is_welcomed_with_the_edition_that_was_cancelled(published):
+    cancelled(published, "unsubscribed")
+    with published.begin() as connection:
+        ada = subscribers.find(connection, "ada@example.org").id
+        assert [welcome(connection, [DAILY], ada, THURSDAY + DAY) for _ in range(2)] == [1, 0]
+    assert recipients(published) == ["ada"]
 
 
 def test_a_failed_delivery_is_not_sent_again_by_it(published):
