@@ -19,6 +19,7 @@ from digestmail.storage import (
     address_changes,
     confirmations,
     deliveries,
+    erasing,
     notices,
     opt_outs,
     subscribers,
@@ -46,7 +47,7 @@ class UnsubscribeResult:
 
 
 def get(database: Database, subscriber_id: int) -> Subscriber:
-    """Return a subscriber. Raises SubscriptionError if the subscriber does not exist."""
+    """Return a subscriber. Raises SubscriptionError if no data is stored about them, for example after an erasure."""
     with database.connect() as connection:
         return _get(connection, subscriber_id)
 
@@ -60,8 +61,8 @@ def subscribed_since(database: Database, person: Subscriber) -> datetime:
 
 def _get(connection: Connection, subscriber_id: int) -> Subscriber:
     found = subscribers.get(connection, subscriber_id)
-    if found is None:
-        raise SubscriptionError("this subscription no longer exists")
+    if found is None or erasing.is_erased(found.address):
+        raise SubscriptionError("no data is stored about this subscriber")
     return found
 
 

@@ -95,7 +95,7 @@ def form_token(request: Request, token: str | None) -> str:
 def subscriber_from_token(request: Request, token: str) -> tuple[Subscriber, str]:
     """Return the subscriber of a permanent link, and its digest (may be empty).
 
-    Raises TokenError if the token is invalid, SubscriptionError if the subscriber no longer exists.
+    Raises TokenError if the token is invalid, SubscriptionError if no data is stored about the subscriber.
     """
     app = pages_of(request).app
     subscriber_id, digest = app.tokens.read_unsubscribe(token)
@@ -111,9 +111,12 @@ def use_language_of(request: Request, subscriber_id: int) -> None:
 
 
 def invalid_link(request: Request, error: TokenError | SubscriptionError) -> HTMLResponse:
-    """Return the page for a permanent link that is invalid or whose subscriber no longer exists."""
-    again = translate(request, "Please use the complete link from the end of your latest email.")
-    return link_error_page(request, 404, f"{error_sentence(request, error)} {again}")
+    """Return the page for a permanent link that is invalid or cannot be followed, for example after an erasure."""
+    text = error_sentence(request, error)
+    if isinstance(error, TokenError):
+        again = translate(request, "Please use the complete link from the end of your latest email.")
+        text = f"{text} {again}"
+    return link_error_page(request, 404, text)
 
 
 def expired_link(request: Request, error: TokenError | SubscriptionError) -> HTMLResponse:

@@ -18,7 +18,7 @@ from digestmail.model.digests import Cadence
 from digestmail.model.subscribers import Preferences, SubscriberState, Subscription, SuppressionReason
 from digestmail.schedule.moments import is_paused
 from digestmail.storage import deliveries, schema, subscribers, suppressions
-from digestmail.subscribers import preferences
+from digestmail.subscribers import data_export, preferences
 from digestmail.subscribers.rate_limit import Rate, Rates
 
 ONE_CLICK = {"List-Unsubscribe": "One-Click"}
@@ -395,6 +395,27 @@ def test_preferences_are_saved_paused_shown_and_erased(site):
     assert "reader@example.org" not in str(contents(site))
     assert site.get(target).status == 404
     assert site.post(target.replace("preferences", "unsubscribe"), ONE_CLICK).status == 200
+
+
+def test_no_page_shows_anything_of_an_erased_reader(site):
+    _, welcome = subscribed(site)
+    published(site, "One")
+    assert site.app.deliver().sent == 1, "the row of the reader stays, without a name"
+    target = link(welcome, "preferences")
+    own_token = re.search(r'name="token" value="([^"]+)"', site.get(target).body)[1]
+    data_export.erase(site.app.database, person(site).id, site.clock.now(), random_token=lambda: "key")
+    before = contents(site)
+    shown = [
+        site.get(target + rest) for rest in ("", "/data", "/data.json", "/interests")
+    ] + [
+        site.post(target + rest, {"token": own_token, "weeks": "2", "sure": "yes", "digest": "daily"})
+        for rest in ("", "/pause", "/erase", "/feedback", "/interests", "/interests/clear")
+    ]  # fmt: skip
+    shown.append(site.get(target.replace("preferences", "unsubscribe")))
+    for answer in shown:
+        assert (answer.status, "erased.invalid" in answer.body) == (404, False)
+        assert "<p>No data is stored about this subscriber.</p>" in answer.body
+    assert contents(site) == before
 
 
 def test_unsubscribing_with_the_form_sends_a_goodbye(site):
