@@ -106,7 +106,7 @@ def list_editions(
     """List the editions and announcements, newest first, including empty editions and why they are empty."""
     from digestmail.cli import printing
     from digestmail.editions.archive import editions_made_last
-    from digestmail.selection.segments import for_all_topics
+    from digestmail.selection.segments import paper_count
     from digestmail.text.counts import counted
 
     with open_app(config) as app:
@@ -117,7 +117,7 @@ def list_editions(
         return
     for row in found:
         edition = row.edition
-        said = edition.reason or counted(sum(len(section.entries) for section in for_all_topics(edition)), "paper")
+        said = edition.reason or counted(paper_count(edition), "paper")
         if edition.announcement is not None:
             said = f"announcement: {edition.announcement.subject}"
         sys.stdout.write(f"{edition.digest}  {edition.slot.key}  {said}\n")

@@ -26,7 +26,7 @@ from digestmail.model.reports import DigestReport, PublishReport
 from digestmail.model.selection import Section
 from digestmail.schedule.cron import current_slot, next_fire
 from digestmail.schedule.gate import Gate
-from digestmail.selection.segments import for_all_topics, with_picks
+from digestmail.selection.segments import for_all_topics, paper_count, with_picks
 from digestmail.storage import audience, editions, outputs, settings
 from digestmail.storage.database import Database
 
@@ -267,7 +267,7 @@ def _report(
         digest=edition.digest,
         status="published" if edition.entries or queued.personal else "empty",
         slot=edition.slot.key,
-        papers=sum(len(section.entries) for section in for_all_topics(edition)),
+        papers=paper_count(edition),
         considered=edition.considered,
         outcomes=dict(Counter(str(decision.outcome) for decision in composed.selection.decisions)),
         shortened=rendered.shortened if rendered else 0,

@@ -18,6 +18,11 @@ def for_all_topics(edition: Edition) -> tuple[Section, ...]:
     return for_segment(edition, (), frozenset())
 
 
+def paper_count(edition: Edition) -> int:
+    """Return how many papers of an edition subscribers of all topics get. It contains more for those of one topic."""
+    return sum(len(section.entries) for section in for_all_topics(edition))
+
+
 def for_page(edition: Edition, topic: str | None) -> tuple[Section, ...] | None:
     """Return what the archive shows: everything, or one topic; None if the edition has no such topic.
 

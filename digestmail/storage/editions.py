@@ -15,7 +15,7 @@ from digestmail.errors import StorageError
 from digestmail.model.archive import StoredEdition
 from digestmail.model.editions import Edition, Segment, Slot
 from digestmail.model.selection import Decision, Section
-from digestmail.selection.segments import for_all_topics
+from digestmail.selection.segments import paper_count
 from digestmail.storage import papers, upsert
 from digestmail.storage.schema import edition_papers, editions, qualified_papers, segment_papers, segments
 
@@ -38,7 +38,7 @@ def add(connection: Connection, edition: Edition) -> int | None:
         "slot_at": edition.slot.at,
         "composed_at": edition.composed_at,
         "content": _as_json().dump_json(edition).decode(),
-        "papers": sum(len(section.entries) for section in for_all_topics(edition)),
+        "papers": paper_count(edition),
         "reason": edition.reason,
     }
     statement = upsert.insert(connection, editions).values(

@@ -16,7 +16,7 @@ from digestmail.model.archive import EditionLine
 from digestmail.model.digests import Digest
 from digestmail.model.editions import Edition
 from digestmail.model.selection import Entry
-from digestmail.selection.segments import alone, for_all_topics, for_page
+from digestmail.selection.segments import alone, for_page, paper_count
 from digestmail.web.cache import Sharing, share
 from digestmail.web.pages import page
 from digestmail.web.periods import Kind, Period, month_key, period, week_key
@@ -102,7 +102,6 @@ def _edition(
 ) -> HTMLResponse:
     share(request, Sharing.KEPT, "topic")
     chosen = asked_topic(request)
-    everything = for_all_topics(edition)
     sections = for_page(edition, chosen)
     if sections is None:
         raise HTTPException(404, "this edition has no such topic")
@@ -115,7 +114,7 @@ def _edition(
         digest=digest,
         edition=edition,
         sections=sections,
-        papers=sum(len(section.entries) for section in everything),
+        papers=paper_count(edition),
         choices=choices,
         chosen=chosen,
         path=path,

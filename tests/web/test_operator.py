@@ -3,20 +3,25 @@
 from __future__ import annotations
 
 import re
+from dataclasses import replace
 from datetime import timedelta
 from urllib.parse import quote, urlencode
 
 import pytest
 from fakes import FakeClock
 from operator_fixture import NOW, READERS, hostile
-from pydantic import SecretStr
+from pydantic import SecretStr, TypeAdapter
 from sqlalchemy import delete, update
 from websites import TOKEN, ask, create_app, open_app
 
 from digestmail.delivery import admin as deliveries
 from digestmail.model.deliveries import DeliveryState
+from digestmail.model.digests import Limits
+from digestmail.model.editions import Edition
 from digestmail.model.subscribers import SubscriberState
+from digestmail.storage import editions
 from digestmail.storage.schema import deliveries as stored
+from digestmail.storage.schema import editions as stored_editions
 from digestmail.subscribers import admin
 
 PATHS = [
@@ -137,6 +142,17 @@ def test_an_edition_lists_its_deliveries_by_state_with_the_replies(signed_in):
     assert said.count("@example.org</a>") == 2
     assert "550 5.1.1 &lt;b&gt;no such user&lt;/b&gt;" in said
     signed_in.get("/operator/editions/daily/2026-01-01", status=404)
+
+
+@pytest.mark.parametrize(("most", "said"), [(2, "2 papers"), (1, "1 paper")])
+def test_an_edition_counts_the_papers_that_readers_of_all_topics_get(signed_in, most, said):
+    with signed_in.app.database.begin() as connection:
+        known = editions.latest(connection, "daily").edition
+        limited = replace(known, limits=Limits(max_papers=most, max_per_topic=most))
+        assert len(known.entries) > most
+        content = {"content": TypeAdapter(Edition).dump_json(limited).decode()}
+        connection.execute(update(stored_editions).values(content))
+    assert f"{known.title} · {said}</p>" in signed_in.get("/operator/editions/daily/2026-04-02")
 
 
 @pytest.mark.parametrize("state", list(DeliveryState))

@@ -17,10 +17,11 @@ from digestmail.errors import DigestmailError
 from digestmail.model.deliveries import DeliveryState
 from digestmail.model.digests import shown_name
 from digestmail.schedule.times import common_zone
-from digestmail.selection.segments import for_all_topics
+from digestmail.selection.segments import for_all_topics, paper_count
 from digestmail.status.figures import growth_chart, in_bytes, share, source_cells
 from digestmail.status.overview import status
 from digestmail.subscribers import admin
+from digestmail.text.counts import counted
 from digestmail.web.operator.session import HOME, Session, operator_page
 from digestmail.web.query_params import LARGEST_ROW, app_of, asked_row, asked_text, digest_of
 
@@ -67,6 +68,7 @@ def show_edition(request: Request, session: Session, name: str, slot: str) -> HT
         session,
         "edition.html",
         edition=found.edition,
+        papers=counted(paper_count(found.edition), "paper"),
         digest_name=name,
         slot=slot,
         state=state,
