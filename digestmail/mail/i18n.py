@@ -59,8 +59,20 @@ def translations(language: str, directories: Sequence[Path]) -> NullTranslations
 
 def english_name(language: str) -> str:
     """Return the English name of a language, such as `German`. Raises RenderError."""
+    return _name(language, "en")
+
+
+def own_name(language: str) -> str:
+    """Return the name of a language in itself, with a capital letter, such as `Deutsch`. Raises RenderError."""
+    name = _name(language, None)
+    return name[:1].upper() + name[1:]
+
+
+def _name(language: str, shown_in: str | None) -> str:
+    """Return the name of a language, without the country whose dates it is written with if it names none."""
     locale = locale_of(language)
-    return (locale.get_language_name("en") if language in _WRITTEN_LIKE else locale.get_display_name("en")) or language
+    name = locale.get_language_name(shown_in) if language in _WRITTEN_LIKE else locale.get_display_name(shown_in)
+    return name or language
 
 
 def script_of(language: str) -> str:

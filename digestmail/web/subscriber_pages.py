@@ -13,7 +13,7 @@ from fastapi.responses import HTMLResponse
 
 from digestmail.app import App
 from digestmail.errors import StorageError, SubscriptionError, TokenError
-from digestmail.mail.i18n import locale_of
+from digestmail.mail.i18n import own_name
 from digestmail.mail.link_tokens import LinkTokens
 from digestmail.mail.template_files import languages as known_languages
 from digestmail.mail.template_files import template_directories
@@ -153,10 +153,6 @@ def choice_context(request: Request, choices: Preferences) -> dict[str, Any]:
         "hour": next((one.hour for one in choices.subscriptions), None),
         "timezone": choices.timezone or "",
         "wanted_language": choices.language or "",
-        "languages": [(name, _own_name(name)) for name in languages(app)],
+        "languages": [(name, own_name(name)) for name in languages(app)],
         "timezones": canonical_timezones(),
     }
-
-
-def _own_name(language: str) -> str:
-    return (locale_of(language).get_display_name() or language).capitalize()

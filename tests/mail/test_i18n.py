@@ -10,7 +10,7 @@ from babel.messages.pofile import read_po
 from messages import messages
 
 from digestmail.errors import RenderError
-from digestmail.mail.i18n import compact_number, date_formats, direction, translations
+from digestmail.mail.i18n import compact_number, date_formats, direction, own_name, translations
 from digestmail.mail.template_files import languages, template_directories, templates_directory
 
 HOUSE = template_directories(None)
@@ -113,3 +113,17 @@ def test_a_broken_catalogue_is_named(tmp_path: Path):
 
     with pytest.raises(RenderError, match=r"locales/es\.po cannot be read"):
         translations("es", template_directories(tmp_path))
+
+
+@pytest.mark.parametrize(
+    ("language", "name"),
+    [
+        ("en", "English"),
+        ("en_GB", "English (United Kingdom)"),
+        ("pt-BR", "Português (Brasil)"),
+        ("de", "Deutsch"),
+        ("he", "עברית"),
+    ],
+)
+def test_the_list_of_languages_writes_each_name_as_it_is_written(language, name):
+    assert own_name(language) == name

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from datetime import timedelta
 from html.parser import HTMLParser
 from pathlib import Path
@@ -392,3 +393,8 @@ def test_an_english_word_in_a_page_would_be_found():
     assert unmarked(f"<p>{OPEN}one <b>two</b>{CLOSE} three</p><img alt='four'>") == {"three", "four"}
     assert set(messages_of('TokenError("a" if x else "b"); HTTPException(404, "c"); other("d")')) == {"a", "b", "c"}
     assert Preferences().subscriptions == ()
+
+
+def test_the_sign_up_form_lists_languages_by_their_own_names(greek):
+    form = ask(create_app(greek), "/subscribe").text
+    assert re.findall(r'<option value="(?:en|de|sv)"[^>]*>([^<]+)<', form) == ["Deutsch", "English", "Svenska"]
