@@ -38,16 +38,17 @@ def restore(
     yes: Annotated[bool, typer.Option("--yes", help="Do not ask.")] = False,
 ) -> None:
     """Replace the database by a backup. The present one is backed up first; nothing is sent again."""
-    from digestmail.delivery import restore as restoring
+    from digestmail.delivery.restore import backup_text
     from digestmail.text.counts import counted
+    from digestmail.wiring import upkeep
 
     with open_app(config) as opened:
         if not yes:
             typer.confirm(f"Replace the database by {file}?", abort=True)
         now = opened.wall_clock.now()
-        kept, cancelled = restoring.restore(opened.database, opened.epoch, file, now)
+        kept, cancelled = upkeep.restore(opened.config, opened.base, opened.epoch, file, now)
     sys.stdout.write(
-        f"the database is that of {file}; the one before is in {kept}\n"
+        f"{backup_text(file, kept)}\n"
         f"{counted(cancelled, 'open delivery')} cancelled; slots that began before now get no edition\n"
     )
 

@@ -14,21 +14,29 @@ from digestmail.storage.database import Database
 from digestmail.storage.settings import bump_epoch, epoch, mark_restored
 
 
-def restore(database: Database, guard: Callable[[], EpochFile], source: Path, now: datetime) -> tuple[Path, int]:
+def restore(
+    database: Database, guard: Callable[[], EpochFile], source: Path, folder: Path, now: datetime
+) -> tuple[Path | None, int]:
     """Replace the database by the backup `source`, and adopt it.
 
-    `guard` returns the guard of the database as it then is. Returns where the database before it was backed up, and how
-    many open deliveries were cancelled. Raises StorageError; if the backup cannot be put back, nothing has changed.
+    `guard` returns the guard of the database as it then is. Returns the new file in `folder` with the content before
+    it, or None if there was none, and how many open deliveries were cancelled. Raises StorageError; if the backup
+    cannot be put back, nothing has changed.
     """
-    kept = source.with_name(f"before-restore-{now:%Y%m%dT%H%M%SZ}-{source.name}")
-    backup.back_up(database, kept)
+    kept = folder / f"before-restore-{now:%Y%m%dT%H%M%SZ}-{source.name}"
+    had_content = backup.put_back(database, source, kept)
     try:
-        backup.put_back(database, source)
-    except StorageError:
-        kept.unlink()
-        raise
-    database.upgrade()
-    return kept, adopt(database, guard(), now)
+        database.upgrade()
+        cancelled = adopt(database, guard(), now)
+    except StorageError as error:
+        raise StorageError(f"{error}; {backup_text(source, kept if had_content else None)}") from error
+    return kept if had_content else None, cancelled
+
+
+def backup_text(source: Path, kept: Path | None) -> str:
+    """Return the sentence about a database that was replaced by `source`. The content before it is in `kept`."""
+    before = f"the one before is in {kept}" if kept else "there was none before"
+    return f"the database is that of {source}; {before}"
 
 
 def adopt(database: Database, guard: EpochFile, now: datetime) -> int:

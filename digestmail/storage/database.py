@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from functools import partial
 from pathlib import Path
-from typing import Any
+from typing import Any, Final
 from zlib import crc32
 
 from filelock import FileLock, Timeout
@@ -18,8 +18,9 @@ from sqlalchemy.pool import QueuePool
 from digestmail.errors import RejectedValueError, StorageError
 from digestmail.storage.places import place_problem, trouble_hint
 
-HEAD = "0001"
-"""The newest migration. A test compares it with `migrations/versions`."""
+REVISIONS: Final = ("0001",)
+"""All migrations, the newest last. A test compares them with `migrations/versions`."""
+HEAD: Final = REVISIONS[-1]
 
 _BUSY_SECONDS = 30
 _PURGE_SECONDS = 1
@@ -176,10 +177,16 @@ class Database:
             connection.execute(text("SELECT 1"))
 
     def upgrade(self) -> None:
-        """Migrate the schema to the newest revision. Several processes may do this at once. Raises StorageError."""
+        """Migrate the schema to the newest revision. Several processes may do this at once.
+
+        Raises StorageError, also if a newer version of digestmail made the database.
+        """
         with self._translated():
-            if self._revision() == HEAD:
+            revision = self._revision()
+            if revision == HEAD:
                 return
+            if problem := revision_problem(revision):
+                raise StorageError(f"database {self._where} {problem}, or restore a backup with `digestmail restore`")
             from digestmail.storage.migrations.run import upgrade
 
             upgrade(self._engine)
@@ -190,18 +197,31 @@ class Database:
                 return None
             return connection.execute(text("SELECT version_num FROM alembic_version")).scalar()
 
+    @property
+    def _where(self) -> Path | str:
+        return self._path or self._engine.url.render_as_string(hide_password=True)
+
     @contextmanager
     def _translated(self) -> Iterator[None]:
         try:
             yield
         except SQLAlchemyError as error:
-            where = self._path or self._engine.url.render_as_string(hide_password=True)
             kind = RejectedValueError if _is_about_a_value(error) else StorageError
             hint = trouble_hint(self._path, _first_line(error)) if self._path and kind is StorageError else None
-            raise kind(f"database {where}: {_first_line(error)}{f'; {hint}' if hint else ''}") from error
+            raise kind(f"database {self._where}: {_first_line(error)}{f'; {hint}' if hint else ''}") from error
         except self._engine.dialect.loaded_dbapi.Error as error:  # from a cursor that SQLAlchemy does not know
             hint = trouble_hint(self._path, str(error)) if self._path else None
             raise StorageError(f"database {self._path or ''}: {error}{f'; {hint}' if hint else ''}") from error
+
+
+def revision_problem(revision: str | None) -> str | None:
+    """Return what is wrong with a database that has the schema `revision`, or None. A new database has no revision."""
+    if revision is None or revision in REVISIONS:
+        return None
+    return (
+        f"was made by a newer version of digestmail (its schema is {revision}, and this version knows {HEAD}): "
+        "install that version"
+    )
 
 
 def _is_about_a_value(error: SQLAlchemyError) -> bool:

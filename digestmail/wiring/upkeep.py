@@ -1,15 +1,22 @@
-"""What the operator does with the database as a whole: back up, check, tidy up; and what `digestmail up` does daily."""
+"""What the operator does with the complete database: back up, restore, check, tidy up; `digestmail up` tidies daily."""
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from contextlib import closing
 from dataclasses import dataclass
+from datetime import datetime
+from pathlib import Path
 from typing import Final
 
+from digestmail.config.settings import Config
+from digestmail.delivery import restore as restoring
+from digestmail.delivery.epoch import EpochFile
 from digestmail.storage.backup import back_up
 from digestmail.storage.database import Database
 from digestmail.storage.maintenance import check, optimize, size, unused, vacuum
 
-__all__ = ["back_up", "check", "size", "vacuum"]
+__all__ = ["back_up", "check", "restore", "size", "vacuum"]
 
 _SHARE: Final = 0.25
 _BYTES: Final = 100_000_000
@@ -35,6 +42,19 @@ class UpkeepReport:
             "gives them back to the disk; nothing else can write meanwhile"
         )
         return (hint,)
+
+
+def restore(
+    config: Config, base: Path, guard: Callable[[], EpochFile], source: Path, now: datetime
+) -> tuple[Path | None, int]:
+    """Replace the database by the backup `source`; return where its content before is, and the cancelled deliveries.
+
+    The content before goes beside the SQLite file, or beside the epoch file for PostgreSQL: this user may write there.
+    The database may be damaged or of a newer version, so it is not upgraded before. Raises StorageError.
+    """
+    with closing(Database.open(config.database, base=base)) as database:
+        (beside, *_) = database.files() or (base / config.epoch_file,)
+        return restoring.restore(database, guard, source, beside.parent, now)
 
 
 def tidy(database: Database) -> UpkeepReport:

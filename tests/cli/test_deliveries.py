@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import json
+import re
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
@@ -227,6 +228,58 @@ def test_a_restore_asks_first_and_refuses_what_is_no_backup(sent, monkeypatch):
     (site / "copy.db").write_bytes(b"hm")
     assert "is no SQLite database" in digestmail(site, "restore", "copy.db", "--yes", status=1)
     assert not list(site.glob("before-restore-*"))
+
+
+@pytest.mark.parametrize(
+    "command",
+    [
+        ("check",),
+        ("status",),
+        ("run",),
+        ("subscribers", "list"),
+        ("backup", "other.db"),
+        ("database", "check"),
+        ("doctor",),
+    ],
+)
+def test_a_database_of_a_newer_version_is_named_in_one_line(sent, command):
+    site, _ = sent
+    change(site, "UPDATE alembic_version SET version_num = '9999'")
+    said = digestmail(site, *command, status=1)
+    assert re.fullmatch(r"digestmail: database .*digestmail.db was made by a newer version of digestmail .*\n", said)
+
+
+def test_a_database_of_a_newer_version_is_replaced_by_a_backup_and_kept(sent):
+    site, _ = sent
+    digestmail(site, "backup", "copy.db")
+    change(site, "UPDATE alembic_version SET version_num = '9999'")
+    said = digestmail(site, "restore", "copy.db", "--yes")
+    (kept,) = site.glob("before-restore-*-copy.db")
+    assert kept.name in said
+    digestmail(site, "subscribers", "list")
+    refused = digestmail(site, "restore", kept.name, "--yes", status=1)
+    assert "was made by a newer version of digestmail" in refused
+    digestmail(site, "subscribers", "list")
+
+
+def test_the_copy_of_what_a_restore_replaces_is_beside_the_database(sent):
+    site, _ = sent
+    (site / "backups").mkdir()
+    digestmail(site, "backup", "backups/copy.db")
+    said = digestmail(site, "restore", "backups/copy.db", "--yes")
+    (kept,) = site.glob("before-restore-*-copy.db")
+    assert f"the one before is in {kept}\n" in said
+    assert list((site / "backups").iterdir()) == [site / "backups" / "copy.db"]
+
+
+def test_a_restore_that_cannot_be_completed_names_the_database_before(sent):
+    site, _ = sent
+    digestmail(site, "backup", "copy.db")
+    (site / "digestmail.epoch").write_bytes(b"\xff")
+    said = digestmail(site, "restore", "copy.db", "--yes", status=1)
+    (kept,) = site.glob("before-restore-*-copy.db")
+    assert "cannot be read" in said
+    assert f"the one before is in {kept}" in said
 
 
 def test_the_guard_against_a_database_put_back_outlives_forgotten_secrets(sent):

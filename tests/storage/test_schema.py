@@ -7,12 +7,12 @@ import pytest
 from alembic.autogenerate import compare_metadata
 from alembic.migration import MigrationContext
 from alembic.script import ScriptDirectory
-from sqlalchemy import inspect, select
+from sqlalchemy import inspect, select, text
 from sqlalchemy.exc import IntegrityError, StatementError
 
 from digestmail.errors import StorageError
 from digestmail.storage import schema, search_index
-from digestmail.storage.database import HEAD, Database
+from digestmail.storage.database import REVISIONS, Database, revision_problem
 from digestmail.storage.migrations.run import alembic_config
 from digestmail.storage.schema import Moment
 
@@ -59,8 +59,25 @@ def test_a_migrated_database_has_the_shape_of_a_fresh_one(database):
     assert len(migrated) == len(schema.metadata.tables)
 
 
-def test_the_newest_revision_is_the_one_the_code_asks_for():
-    assert ScriptDirectory.from_config(alembic_config()).get_current_head() == HEAD
+def test_the_revisions_are_those_that_the_code_knows():
+    newest_first = ScriptDirectory.from_config(alembic_config()).walk_revisions()
+    assert tuple(one.revision for one in newest_first)[::-1] == REVISIONS
+
+
+def test_a_database_of_a_newer_version_is_left_as_it_is(database):
+    with database.begin() as connection:
+        connection.execute(text("UPDATE alembic_version SET version_num = '9999'"))
+    before = shape(database)
+    with pytest.raises(
+        StorageError, match=r"was made by a newer version of digestmail .*9999.*: install that version, or"
+    ):
+        database.upgrade()
+    assert shape(database) == before
+
+
+def test_only_a_revision_that_is_not_known_is_a_problem():
+    assert [revision_problem(one) for one in (None, *REVISIONS)] == [None] * (len(REVISIONS) + 1)
+    assert "9999" in str(revision_problem("9999"))
 
 
 def test_upgrading_twice_changes_nothing(database):
