@@ -25,6 +25,7 @@ from digestmail.schedule.cron import next_fire
 from digestmail.schedule.times import common_zone
 from digestmail.status import fetching, files, moments, outbox, outputs, rules, sources
 from digestmail.storage import history
+from digestmail.storage.maintenance import write_problem
 from digestmail.subscribers.admin import count_choices
 from digestmail.text.counts import counted
 from digestmail.text.credentials import weaknesses
@@ -68,7 +69,7 @@ def check(app: App, *, connect: bool, thorough: bool = True) -> CheckReport:
     problems = list(_unrenderable(app)) if thorough else []
     if connect:
         problems += [*_connections(app), *list_problems(app.config, app.database, app.wall_clock)]
-    problems += [*place_problems(app.config, app.base), *file_problems(app.config, app.base)]
+    problems += [*_unwritable(app), *place_problems(app.config, app.base), *file_problems(app.config, app.base)]
     problems += weaknesses(secrets_of(app.config) | output_secrets(app.config))
     problems += [*_unused(app), *sign_in_problems(app.config, app.database, app.wall_clock)]
     problems += outbox.problems(app, thorough=thorough)
@@ -122,6 +123,12 @@ def _last_run(app: App) -> Iterator[str]:
         for run in history.last_runs(connection, 1):
             if run.outcome is RunOutcome.FAILED:
                 yield f"an error ended the last run: {run.detail}; `digestmail run` tries again"
+
+
+def _unwritable(app: App) -> Iterator[str]:
+    """Say that the database can be read, but not written."""
+    if problem := write_problem(app.database):
+        yield f"database: {problem}"
 
 
 def _unrenderable(app: App) -> Iterator[str]:

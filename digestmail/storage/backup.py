@@ -18,7 +18,8 @@ from typing import Final
 from sqlalchemy import URL
 
 from digestmail.errors import StorageError
-from digestmail.storage.database import Database, revision_problem
+from digestmail.storage.database import Database
+from digestmail.storage.migrations.revisions import revision_problem
 
 _SQLITE = b"SQLite format 3\x00"
 _DUMP = b"PGDMP"

@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from functools import partial
 from pathlib import Path
-from typing import Any, Final
+from typing import Any
 from zlib import crc32
 
 from filelock import FileLock, Timeout
@@ -16,11 +16,8 @@ from sqlalchemy.exc import ArgumentError, DataError, DBAPIError, IntegrityError,
 from sqlalchemy.pool import QueuePool
 
 from digestmail.errors import RejectedValueError, StorageError
+from digestmail.storage.migrations.revisions import HEAD, revision_problem
 from digestmail.storage.places import place_problem, trouble_hint
-
-REVISIONS: Final = ("0001",)
-"""All migrations, the newest last. A test compares them with `migrations/versions`."""
-HEAD: Final = REVISIONS[-1]
 
 _BUSY_SECONDS = 30
 _PURGE_SECONDS = 1
@@ -212,16 +209,6 @@ class Database:
         except self._engine.dialect.loaded_dbapi.Error as error:  # from a cursor that SQLAlchemy does not know
             hint = trouble_hint(self._path, str(error)) if self._path else None
             raise StorageError(f"database {self._path or ''}: {error}{f'; {hint}' if hint else ''}") from error
-
-
-def revision_problem(revision: str | None) -> str | None:
-    """Return what is wrong with a database that has the schema `revision`, or None. A new database has no revision."""
-    if revision is None or revision in REVISIONS:
-        return None
-    return (
-        f"was made by a newer version of digestmail (its schema is {revision}, and this version knows {HEAD}): "
-        "install that version"
-    )
 
 
 def _is_about_a_value(error: SQLAlchemyError) -> bool:

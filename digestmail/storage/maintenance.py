@@ -1,12 +1,18 @@
-"""Checks the database for damage, and gives unused space back."""
+"""Checks the database for damage and for what cannot be written, and gives unused space back."""
 
 from __future__ import annotations
+
+from pathlib import Path
+from typing import Final
 
 from sqlalchemy import func, select, text
 
 from digestmail.storage import schema as tables
 from digestmail.storage.backup import check_file
 from digestmail.storage.database import Database
+from digestmail.storage.places import place_problem
+
+_IS_READ_ONLY: Final = text("SELECT pg_is_in_recovery() OR current_setting('default_transaction_read_only')::boolean")
 
 
 def check(database: Database) -> int:
@@ -23,6 +29,19 @@ def check(database: Database) -> int:
             for table in tables.metadata.sorted_tables:
                 connection.execute(select(func.count()).select_from(table))
     return len(tables.metadata.sorted_tables)
+
+
+def write_problem(database: Database) -> str | None:
+    """Return why this process can read the database, but not write it; None if it can. Raises StorageError.
+
+    Nothing is written, and no lock is needed.
+    """
+    if files := database.files():
+        return next(filter(None, map(place_problem, [files[0], *filter(Path.exists, files[1:])])), None)
+    with database.connect() as connection:
+        if not connection.execute(_IS_READ_ONLY).scalar_one():
+            return None
+    return "it can only be read: name the primary server in `database`, or turn off default_transaction_read_only"
 
 
 def size(database: Database) -> int:

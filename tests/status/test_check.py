@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import re
 from datetime import datetime, timedelta
 from pathlib import Path
@@ -345,6 +346,16 @@ def test_places_that_cannot_be_written_are_named_before_a_run_has_to(sqlite, tmp
         config = app.config.model_copy(update={"epoch_file": tmp_path / "no" / "digestmail.epoch"})
         (problem,) = place_problems(config, tmp_path)
     assert problem.startswith(f"epoch_file: there is no folder {tmp_path / 'no'}: ")
+
+
+@pytest.mark.parametrize("name", ["test.db", "test.db-wal"])
+def test_a_database_that_can_only_be_read_is_a_problem(check, tmp_path, monkeypatch, name):
+    access, refused = os.access, tmp_path / name
+    check()
+    (tmp_path / name).touch()
+    monkeypatch.setattr(os, "access", lambda path, mode: Path(path) != refused and access(path, mode))
+    (problem,) = check(readers=False).problems
+    assert re.fullmatch(f"database: the user .* may not write the file {refused}: give it to this user", problem)
 
 
 def test_a_disk_that_is_nearly_full_is_a_problem(monkeypatch, tmp_path):

@@ -15,7 +15,8 @@ from sqlalchemy import func, select, text
 from digestmail.errors import StorageError
 from digestmail.storage import backup, maintenance, subscribers
 from digestmail.storage import schema as tables
-from digestmail.storage.database import HEAD, Database
+from digestmail.storage.database import Database
+from digestmail.storage.migrations.revisions import HEAD
 
 NOW = datetime(2026, 4, 2, 6, tzinfo=UTC)
 

@@ -8,6 +8,7 @@ import pytest
 
 from digestmail.errors import StorageError
 from digestmail.storage.database import Database
+from digestmail.storage.maintenance import write_problem
 from digestmail.storage.places import place_problem
 
 
@@ -47,6 +48,26 @@ def test_a_file_that_may_not_be_written_is_named(tmp_path, refused):
     problem = place_problem(tmp_path / "digestmail.db")
     assert problem is not None
     assert f"may not write the file {tmp_path / 'digestmail.db'}" in problem
+
+
+def test_a_database_that_can_be_written_has_no_problem(database):
+    assert write_problem(database) is None
+
+
+@pytest.mark.parametrize("suffix", ["", "-wal", "-shm"])
+def test_each_file_of_a_database_has_to_be_written(sqlite, refused, suffix):
+    sqlite.ping()
+    (file, *_) = sqlite.files()
+    refused(file.with_name(file.name + suffix))
+    assert "may not write the file" in str(write_problem(sqlite))
+
+
+def test_a_postgresql_database_that_is_read_only_is_named(postgresql_url, tmp_path):
+    database = Database.open(postgresql_url, base=tmp_path)
+    database.run_alone(f"ALTER DATABASE {database.engine.url.database} SET default_transaction_read_only = on")
+    database.close()
+    assert "it can only be read: name the primary server" in str(write_problem(database))
+    database.close()
 
 
 def test_a_database_that_cannot_be_opened_says_why(tmp_path):

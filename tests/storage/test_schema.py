@@ -12,7 +12,8 @@ from sqlalchemy.exc import IntegrityError, StatementError
 
 from digestmail.errors import StorageError
 from digestmail.storage import schema, search_index
-from digestmail.storage.database import REVISIONS, Database, revision_problem
+from digestmail.storage.database import Database
+from digestmail.storage.migrations.revisions import REVISIONS, revision_problem
 from digestmail.storage.migrations.run import alembic_config
 from digestmail.storage.schema import Moment
 
