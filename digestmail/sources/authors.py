@@ -18,14 +18,15 @@ _AROUND_NAMES = " ,;:*\\†‡§¶⁰¹²³⁴⁵⁶⁷⁸⁹"
 _LEADING_AND = r"(?:and|AND|&|\\and)(?= )|And(?= \S+ \S)"
 _AND = re.compile(rf"^(?:{_LEADING_AND})| (?:and|And|AND|&|\\and)(?= )")
 _BEGINS_WITH_AND = re.compile(rf"^(?:(?:{_LEADING_AND}) )+")
-_SUFFIX = re.compile(r"(?:jr|sr)\.?|ii|iii|iv", re.IGNORECASE)
+_SUFFIX = re.compile(r"(?:jr|sr|inc|ltd|llc|gmbh|corp)\.?|ii|iii|iv", re.IGNORECASE)
 _NO_NAME = re.compile(
     r"(?:and )?(?:et al\.?|others)|ph\.? ?d\.?|d\.? ?phil\.?|[bm]\.? ?sc\.?|dr\.?|prof\.?", re.IGNORECASE
 )
 """Nor is a degree behind the comma after a name."""
-_ADDRESS = r"""(?:mailto:)?[^\s<>()\[\]&;,:"@]{1,64}@[^\s<>()\[\]&;,:"@]{1,255}"""
+_ATOM = r"""[^\s<>()\[\]&;,:"@]"""
+_ADDRESS = rf"(?<!{_ATOM})(?:mailto:)?{_ATOM}{{1,64}}@{_ATOM}{{1,255}}"
 _ADDRESS_AND_NAME = re.compile(rf"{_ADDRESS}\s*+\(([^()]*+)\)")
-_ANY_ADDRESS = re.compile(rf"\s*+(?:<|&lt;|\(|\[)\s*+{_ADDRESS}\s*+(?:>|&gt;|\)|\])|{_ADDRESS}")
+_ANY_ADDRESS = re.compile(rf"(?:<|&lt;|\(|\[)\s*+{_ADDRESS}\s*+(?:>|&gt;|\)|\])|{_ADDRESS}")
 # "J.-P.", "Ch. M." and "JP", but no word.
 _INITIALS = r"(?:(?:[^\W\d_a-zß-öø-ÿ]\.?|[^\W\d_a-zß-öø-ÿ][^\W\d_]\.)[ -]?){1,4}"
 _ONLY_INITIALS = re.compile(_INITIALS)

@@ -22,7 +22,7 @@ _SPLITTER_START = re.compile(r"@\w*[ \t]*(?=[{(])")
 """What the splitter takes for the start of a block. It needs time and memory for each one, also inside values."""
 _SIGN = re.compile(r"(?<!\\)[{}\"]")
 # A sign of a DOI or an address, as programs write it in TeX; some do so again whenever they write.
-_ESCAPED = re.compile(r"\{?\\+(?:([_%&#~])|textunderscore(?:\{\}| )?)\}?")
+_ESCAPED = re.compile(r"\{?(?<!\\)\\+(?:([_%&#~])|textunderscore(?:\{\}| )?)\}?")
 _WORD = re.compile(r"[^\s#{}\"]+")
 _NAMING = ("eprint", "doi", "url", "journal")
 """Fields with an arXiv id or a DOI. Google Scholar writes "arXiv preprint arXiv:2604.00001" into `journal`."""
