@@ -75,7 +75,7 @@ def split_names(names: Sequence[str]) -> tuple[str, ...]:
 
 
 def without_addresses(names: str) -> str:
-    """Return `names` without email addresses, which are nobody's business: RSS wants `mail@example.org (Name)`."""
+    """Return `names` without email addresses, which readers need not see: RSS wants `mail@example.org (Name)`."""
     return _ANY_ADDRESS.sub("", _ADDRESS_AND_NAME.sub(r"\1", names)) if "@" in names else names
 
 

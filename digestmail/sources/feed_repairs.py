@@ -26,7 +26,7 @@ def repaired(text: str) -> str:
     """Return the XML of a feed, changed so that feedparser finds in it what its publisher meant. Linear in `text`."""
     # feedparser cuts an address after four letters of its last label, and takes the rest for a name.
     text = _AUTHOR.sub(lambda found: found[1] + without_addresses(found[2]), text)
-    return _outside_cdata(text, _with_own_names(text))
+    return _outside_cdata(text, _renaming(text))
 
 
 def _outside_cdata(text: str, change: Callable[[str], str]) -> str:
@@ -41,8 +41,8 @@ def _outside_cdata(text: str, change: Callable[[str], str]) -> str:
     return "".join((*parts, change(text[at:])))
 
 
-def _with_own_names(text: str) -> Callable[[str], str]:
-    """Return what gives elements, whose names feedparser has another use for, names of their own.
+def _renaming(text: str) -> Callable[[str], str]:
+    """Return the function that renames elements whose names feedparser uses for something else.
 
     Among them are the title and description of a picture or video (https://www.rssboard.org/media-rss): feedparser
     takes them for those of the entry, and which of the two comes first would decide. Bare ampersands become references.
