@@ -131,7 +131,7 @@ def test_what_no_connection_has_is_released_as_soon_as_the_run_is_to_stop(sqlite
     stop, answer = Event(), Event()
     with ThreadPoolExecutor(1) as pool:
         with scripted({"GREETING": [Act.STALL]}) as server:
-            relay = smtp(server.port, connections=1, timeout=60)
+            relay = smtp(server.port, connections=1, timeout=5)
             running = pool.submit(worker(sqlite, [relay], FakeClock(), tmp_path / "epoch", stop=stop.is_set).deliver)
             while "sending" not in standing(sqlite):
                 assert not answer.wait(0.02)

@@ -56,7 +56,7 @@ def contents(app: App) -> dict[str, list[tuple[object, ...]]]:
     ignored = {"sources", "source_health", "source_days", "validators", "host_limits", "runs"}
     with app.database.connect() as connection:
         return {
-            table.name: sorted(map(tuple, connection.execute(select(table))), key=repr)
+            table.name: list(map(tuple, connection.execute(select(table).order_by(*table.primary_key.columns))))
             for table in schema.metadata.sorted_tables
             if table.name not in ignored
         }

@@ -281,7 +281,7 @@ def key_of(one: Delivery) -> tuple[int, int]:
 def test_the_outbox_keeps_its_promises(database):
     LedgerMachine.database = database
     # A statement takes PostgreSQL longer, and what it is to find are other errors than SQLite's only in their SQL.
-    examples = 80 if database.dialect == "sqlite" else 15
+    examples = 60 if database.dialect == "sqlite" else 15
     run_state_machine_as_test(
         LedgerMachine, settings=settings(max_examples=examples, stateful_step_count=50, deadline=None)
     )
