@@ -114,7 +114,7 @@ def send(
         bool,
         typer.Option(
             "--uncertain",
-            help="Also where a delivery was cancelled but may have been sent, as before a restore from a backup.",
+            help="Also to those who may have got it, as after a restore from a backup.",
         ),
     ] = False,
     json: Json = False,
@@ -150,8 +150,8 @@ def _queued(result: LateRecipients) -> str:
     if not result.uncertain:
         return text.removesuffix(", 0 uncertain")
     return (
-        f"{text}\nuncertain: their delivery was cancelled, but may have been sent, as before a restore from a backup; "
-        "your mail server's log says more, and --uncertain sends it"
+        f"{text}\nuncertain: they may have got it, because their delivery was cancelled late, or the database was put "
+        "back from a backup since; your mail server's log says more, and --uncertain sends it"
     )
 
 

@@ -36,7 +36,7 @@ class LateRecipients:
     had_it: int
     """Subscribers who have a delivery of it already."""
     uncertain: int
-    """Subscribers whose delivery was cancelled, but may have been sent; they are not queued."""
+    """Subscribers who may have got it; they are not queued."""
     nothing_for: int
     """Subscribers without papers in it."""
 
@@ -59,6 +59,8 @@ def queue_edition(
         had_it = deliveries.recipients_of(connection, stored.id)
         cancelled = _cancelled(connection, stored.id)
         held = set[int]() if uncertain else {one for one in people if cancelled.get(one)}
+        if not uncertain:
+            held |= _forgotten(connection, stored, [one for one in people if one not in had_it])
         waiting = [one for one in people if (one not in had_it or one in cancelled) and one not in held]
         queued = sum(_queue(connection, digest, stored, one, now, again=one in cancelled) for one in waiting)
     return LateRecipients(
@@ -100,6 +102,17 @@ def _cancelled(connection: Connection, edition_id: int, subscriber_id: int | Non
     restored_at = settings.restored_at(connection)
     found = late_deliveries.cancelled(connection, edition_id, subscriber_id)
     return {one.subscriber_id: may_have_been_sent(one, restored_at) for one in found}
+
+
+def _forgotten(connection: Connection, stored: StoredEdition, people: Sequence[int]) -> set[int]:
+    """Return who of `people` may have got an edition although no delivery says so.
+
+    If the database was put back from a backup since, it does not know what `send` sent after the backup was made.
+    """
+    restored_at = settings.restored_at(connection)
+    if restored_at is None or stored.edition.composed_at > restored_at:
+        return set()
+    return subscribers.known_at(connection, people, restored_at)
 
 
 def _edition(connection: Connection, digest: Digest, slot: str | None) -> StoredEdition:

@@ -144,6 +144,15 @@ def count_suppressed(connection: Connection, subscriber_ids: Iterable[int]) -> i
     )
 
 
+def known_at(connection: Connection, subscriber_ids: Iterable[int], moment: datetime) -> set[int]:
+    """Return which of these subscribers were stored by then."""
+    s = subscribers.c
+    found: set[int] = set()
+    for some in chunks(list(subscriber_ids)):
+        found.update(connection.execute(select(s.id).where(s.id.in_(some), s.created_at <= moment)).scalars())
+    return found
+
+
 def lock(connection: Connection, subscriber_id: int) -> None:
     """Lock a subscriber until the transaction ends, so that they are not erased in between."""
     connection.execute(select(subscribers.c.id).where(subscribers.c.id == subscriber_id).with_for_update())

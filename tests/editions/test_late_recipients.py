@@ -139,17 +139,30 @@ def test_a_second_attempt_is_deferred_with_what_the_reader_wants_now(published):
 @pytest.mark.parametrize("why", [PUT_BACK, f"{TOO_LATE}: 50 hours", "unsubscribed"])
 def test_what_may_have_been_sent_needs_the_explicit_word(published, why):
     cancelled(published, why)
+    uncertain = 1
     if why == "unsubscribed":
         with published.begin() as connection:
             settings.mark_restored(connection, THURSDAY + 2 * HOUR)
+        uncertain = 3  # ben and carl, too, who have no delivery
     with published.begin() as connection:
         ada = subscribers.find(connection, "ada@example.org").id
         assert welcome(connection, [DAILY], ada, THURSDAY + 3 * HOUR) == 0
-    for address in ("ada@example.org", None):
+    for address, count in (("ada@example.org", 1), (None, uncertain)):
         sent = queue_edition(published, DAILY, None, address, THURSDAY + 3 * HOUR)
-        assert (sent.had_it, sent.uncertain) == (0, 1)
+        assert (sent.had_it, sent.uncertain) == (0, count)
     assert delivery(published).state == "cancelled"
     sent = queue_edition(published, DAILY, None, "ada@example.org", THURSDAY + 3 * HOUR, uncertain=True)
+    assert (sent.queued, sent.uncertain) == (1, 0)
+
+
+def test_what_a_restored_database_may_have_forgotten_needs_the_explicit_word(published):
+    with published.begin() as connection:
+        settings.mark_restored(connection, THURSDAY + 2 * HOUR)
+    subscribe(published, "cy", THURSDAY + 3 * HOUR)
+    sent = queue_edition(published, DAILY, None, None, THURSDAY + 4 * HOUR)
+    assert (sent.queued, sent.had_it, sent.uncertain) == (1, 1, 2)
+    assert recipients(published) == ["ada", "cy"]
+    sent = queue_edition(published, DAILY, None, "ben@example.org", THURSDAY + 4 * HOUR, uncertain=True)
     assert (sent.queued, sent.uncertain) == (1, 0)
 
 
