@@ -11,6 +11,7 @@ from datetime import datetime, timedelta
 from digestmail.errors import DeliveryError
 from digestmail.model.deliveries import ClaimedMessage
 from digestmail.text.addresses import domain_of
+from digestmail.transports.smtp.replies import reply_in
 from digestmail.transports.smtp.sender_faults import alike, names_recipient
 
 DOMAINS = 3
@@ -62,7 +63,7 @@ class Suspicion:
         self._heard_of.add(domain)
         if not error.permanent or error.code is None or self._is_given_up(message, now):
             return []
-        said = _said(error, error.code)
+        said = reply_in(str(error), error.code)
         if names_recipient(error.code, said, message.address):
             return []
         refusal = self._refusals.setdefault(alike(error.code, said), _Refusal(len(self._accepted)))
@@ -79,8 +80,3 @@ class Suspicion:
 
     def _is_given_up(self, message: ClaimedMessage, now: datetime) -> bool:
         return message.attempts >= _ENOUGH_ATTEMPTS and now - message.queued_at >= self._give_up
-
-
-def _said(error: DeliveryError, code: int) -> str:
-    _, found, text = str(error).partition(f" was answered with {code} ")
-    return text if found else str(error)

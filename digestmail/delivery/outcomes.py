@@ -22,6 +22,7 @@ from digestmail.model.subscribers import BounceKind
 from digestmail.schedule.moments import age
 from digestmail.text.addresses import domain_of
 from digestmail.transports.base import OutcomeUnknownError, Receipt, ThrottledError, TooLargeError
+from digestmail.transports.smtp.replies import reply_in
 from digestmail.transports.smtp.sender_faults import names_recipient
 
 PAUSE = timedelta(minutes=5)
@@ -157,11 +158,7 @@ def bounced(error: DeliveryError) -> tuple[str | None, BounceKind | None]:
 
 def said(attempted: Attempted) -> str:
     """Return a server's own words, without the step they answered: as a report of the refusal would quote them."""
-    return _reply(attempted.text)
-
-
-def _reply(text: str) -> str:
-    return text.rpartition(" was answered with ")[2]
+    return attempted.text.rpartition(" was answered with ")[2]
 
 
 def _throttled(message: ClaimedMessage, error: ThrottledError, now: datetime, milliseconds: int | None) -> Attempted:
@@ -221,7 +218,7 @@ def throttle_key(error: DeliveryError | TransportError, relay: str, address: str
         return None
     if error.code == 421:  # noqa: PLR2004 - the service itself (RFC 5321 section 4.2.3)
         return f"relay:{relay}"
-    if isinstance(error, TransportError) or names_recipient(error.code, _reply(str(error)), address):
+    if isinstance(error, TransportError) or names_recipient(error.code, reply_in(str(error), error.code), address):
         return None
     if error.code in _SLOWER_CODES or _SLOWER.search(str(error)):
         return f"domain:{domain_of(address)}"

@@ -274,7 +274,8 @@ def test_who_asks_for_less_gets_less_and_full_speed_again_later(database, transp
 
 
 @pytest.mark.parametrize(
-    "reply", ["450 4.2.1 mailbox busy", "450 4.2.2 mailbox full", "451 4.7.1 greylisted, try again later"]
+    "reply",
+    ["450 4.2.1 mailbox busy", "450 4.2.2 full", "450 4.2.1 later", "451 4.7.1 greylisted, try again later"],
 )
 def test_a_mailbox_that_cannot_take_a_message_now_slows_nobody_else(database, transport, epoch, reply):
     fill(database, PEOPLE)

@@ -15,6 +15,7 @@ _THROTTLING = frozenset({432, 454})
 _TOO_MANY_CONNECTIONS = 432
 _TOO_LARGE = 552
 """Exceeded storage allocation: with SIZE declared, the message is over the server's limit (RFC 1870 section 6)."""
+_ANSWERED = " was answered with "
 _LESS = frozenset({Meaning.RATE, Meaning.CONNECTIONS})
 
 
@@ -34,7 +35,7 @@ def judge_refusal(step: Step, code: int, text: str, recipient: str = "") -> Deli
     4xx is worth another try. MAIL FROM names no recipient, so what is refused there is the sender, save that 552 means
     the declared size. A reply that is neither 4xx nor 5xx leaves the session without footing.
     """
-    said = f"{step} was answered with {code} {text}"
+    said = f"{step}{_ANSWERED}{code} {text}"
     if code // 100 not in {4, 5}:
         return TransportError(said, code=reply_code(code))
     transient = code // 100 == 4  # noqa: PLR2004 - RFC 5321 section 4.2.1
@@ -48,6 +49,12 @@ def judge_refusal(step: Step, code: int, text: str, recipient: str = "") -> Deli
     if step is Step.MAIL and code != _TOO_LARGE:
         return TransportError(said, code=code)
     return DeliveryError(said, code=code, permanent=not transient)
+
+
+def reply_in(said: str, code: int) -> str:
+    """Return the text of the reply with `code` in the sentence of `judge_refusal`, or another sentence as it is."""
+    _, found, text = said.partition(f"{_ANSWERED}{code} ")
+    return text if found else said
 
 
 def reply_text(raw: bytes | str) -> str:
